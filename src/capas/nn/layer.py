@@ -1,0 +1,201 @@
+"""The Layer contract: an immutable description that declares its parameters and says what it computes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PRNGKeyArray
+
+from ..errors import located
+
+type_registry: dict[str, type[Layer]] = {}
+
+Shape = tuple[int, ...]
+Tree = dict[str, Any]
+"""A nested dict: of arrays (parameters, state) or of `Parameter` (their declarations)."""
+
+Role = Literal["kernel", "bias", "scale", "statistic"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a layer declares of one of its arrays, before any number exists.
+
+    Attributes:
+        shape: shape of one copy; a kernel is `(*window, inputs per group, outputs)`.
+        role: kernels are sampled (and decayed in training); all else starts at `start`.
+        fan_in: number of inputs that one output sums over, averaged over positions.
+        fan_out: number of outputs that one input reaches, averaged over positions.
+        groups: number of independent blocks along the outputs (grouped convolution).
+        start: the constant that everything but a kernel starts from.
+        copies: leading axes of stacked copies (`Repeat`).
+    """
+
+    shape: Shape
+    role: Role
+    fan_in: float = 1
+    fan_out: float = 1
+    groups: int = 1
+    start: float = 0.0
+    copies: Shape = ()
+
+    @property
+    def size(self) -> int:
+        """Number of scalars, all copies together."""
+        size = 1
+        for n in (*self.copies, *self.shape):
+            size *= n
+        return size
+
+
+Sampler = Callable[[PRNGKeyArray, Parameter], Array]
+
+
+def lecun(key: PRNGKeyArray, kernel: Parameter) -> Array:
+    """N(0, 1/fan_in): the lecture's answer for the combination layer alone, and what a bare `init` uses."""
+    return jax.random.normal(key, kernel.shape) * kernel.fan_in**-0.5
+
+
+class Child(NamedTuple):
+    """A layer inside another: its name, itself, and the shape of the example that reaches it."""
+
+    name: str
+    layer: Layer
+    shape: Shape
+
+
+class Layer(ABC):
+    """An immutable description of a function with parameters. It holds no array.
+
+    A layer takes `x` of shape `(batch, *shape)`, channels last, and gives `(batch, *output_shape(shape))`.
+    Concrete layers are frozen dataclasses: hashable, equal when their fields are, and printed as the call that
+    makes them.
+
+    Example:
+        >>> import jax
+        >>> from capas import nn
+        >>> layer = nn.Dense(3)
+        >>> params, state = layer.init(jax.random.key(0), (4,))
+        >>> jax.tree.map(lambda a: a.shape, params)
+        {'bias': (3,), 'weight': (4, 3)}
+        >>> y, state = layer.apply(params, state, jax.numpy.ones((2, 4)))
+        >>> y.shape
+        (2, 3)
+    """
+
+    def __init_subclass__(cls) -> None:
+        type_registry[cls.__name__] = cls
+
+    @abstractmethod
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape of one output example, given that of one input example. Raises `ShapeError`."""
+
+    @abstractmethod
+    def apply(
+        self, params: Tree, state: Tree, x: Array, *, key: PRNGKeyArray | None = None, training: bool = False
+    ) -> tuple[Array, Tree]:
+        """Compute `(y, new state)` for a batch."""
+
+    def parameters(self, shape: Shape) -> Tree:
+        """Declarations of the trained arrays."""
+        return _gather(self, shape, "parameters")
+
+    def statistics(self, shape: Shape) -> Tree:
+        """Declarations of the arrays that follow the data instead of a gradient."""
+        return _gather(self, shape, "statistics")
+
+    def children(self, shape: Shape) -> tuple[Child, ...]:
+        """The layers inside, in the order of their computation."""
+        return ()
+
+    def init(self, key: PRNGKeyArray, shape: Shape, sample: Sampler = lecun) -> tuple[Tree, Tree]:
+        """Parameters and state for examples of `shape`; `sample` draws the kernels."""
+        self.output_shape(shape)
+        return materialize(self.parameters(shape), key, sample), materialize(self.statistics(shape), key, sample)
+
+    def call(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments that make this layer, defaults left out: `type(layer)(*args, **kwargs) == layer`."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}  # type: ignore[arg-type]
+        return (), values
+
+    def __repr__(self) -> str:
+        args, kwargs = self.call()
+        required = {f.name for f in fields(self) if f.default is MISSING}  # type: ignore[arg-type]
+        shown = [repr(a) for a in args] + [repr(v) if k in required else f"{k}={v!r}" for k, v in kwargs.items()]
+        return f"nn.{type(self).__name__}({', '.join(shown)})"
+
+
+def _gather(layer: Layer, shape: Shape, what: Literal["parameters", "statistics"]) -> Tree:
+    tree = {}
+    for name, child, child_shape in layer.children(shape):
+        with located(name):
+            tree[name] = getattr(child, what)(child_shape)
+    return {name: inner for name, inner in tree.items() if inner}
+
+
+def materialize(declared: Tree, key: PRNGKeyArray, sample: Sampler) -> Tree:
+    """Arrays for a tree of declarations: kernels sampled, each with a key of its own, the rest constant."""
+    leaves, treedef = jax.tree.flatten(declared)
+    keys = jax.random.split(key, max(len(leaves), 1))
+    return jax.tree.unflatten(treedef, [draw(p, k, sample) for p, k in zip(leaves, keys, strict=False)])
+
+
+def draw(parameter: Parameter, key: PRNGKeyArray, sample: Sampler) -> Array:
+    """One array for a declaration, all copies included."""
+    if parameter.role != "kernel":
+        return jnp.full((*parameter.copies, *parameter.shape), parameter.start)
+    if not parameter.copies:
+        return sample(key, parameter)
+    one = replace(parameter, copies=())
+    count = parameter.size // one.size
+    stacked = jnp.stack([sample(k, one) for k in jax.random.split(key, count)])
+    return stacked.reshape(*parameter.copies, *parameter.shape)
+
+
+def run(
+    name: str, layer: Layer, params: Tree, state: Tree, x: Array, *, key: PRNGKeyArray | None, training: bool
+) -> tuple[Array, Tree]:
+    """Apply the child `name`: the one place where a path is added to the program and to its errors."""
+    with jax.named_scope(name), located(name):
+        return layer.apply(params.get(name, {}), state.get(name, {}), x, key=key, training=training)
+
+
+def child_key(key: PRNGKeyArray | None, index: int) -> PRNGKeyArray | None:
+    """The key of the child at `index`, or None where there is none to share."""
+    return None if key is None else jax.random.fold_in(key, index)
+
+
+class Row(NamedTuple):
+    """One layer of a network that has no layers inside, where it stands, and what flows through it."""
+
+    path: str
+    layer: Layer
+    shape: Shape
+    output_shape: Shape
+    copies: int
+
+
+def walk(layer: Layer, shape: Shape, path: str = "", copies: int = 1) -> Iterator[Row]:
+    """All innermost layers, in the order of their computation."""
+    children = layer.children(shape)
+    if not children:
+        yield Row(path, layer, shape, layer.output_shape(shape), copies)
+    for name, child, child_shape in children:
+        with located(name):
+            inner = f"{path}/{name}" if path else name
+            yield from walk(child, child_shape, inner, copies * getattr(layer, "copies", 1))
+
+
+def paths(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of a nested dict with their paths, `encoder/2/weight`."""
+    for name in sorted(tree):
+        path = f"{prefix}/{name}" if prefix else name
+        if isinstance(tree[name], Mapping):
+            yield from paths(tree[name], path)
+        else:
+            yield path, tree[name]

@@ -1,0 +1,177 @@
+"""Pooling: a window, or all positions, reduced to one value per channel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, PRNGKeyArray
+
+from . import require
+from .layer import Layer, Shape, Tree
+from .window import Padding, PerAxis, output_sizes, pad_positions, pads, per_axis, require_padding, require_window
+
+
+def _check(layer: MaxPool | AvgPool) -> None:
+    require_window(layer, layer.window)
+    require_padding(layer, layer.padding, len(layer.window), ("same", "valid"))
+    _stride(layer)
+
+
+def _stride(layer: MaxPool | AvgPool) -> Shape:
+    stride = layer.window if layer.stride is None else layer.stride
+    return per_axis(layer, "stride", stride, len(layer.window))
+
+
+def _pooled_shape(layer: MaxPool | AvgPool, shape: Shape) -> Shape:
+    sizes = require.positions(layer, shape, len(layer.window))
+    return (*output_sizes(layer, layer.padding, sizes, layer.window, _stride(layer)), shape[-1])
+
+
+def _reduce(
+    layer: MaxPool | AvgPool, x: Array, fill: float, over_axes: Callable[..., Array], over_windows: Callable[..., Array]
+) -> Array:
+    """Reduce each window: by a reshape where windows tile the positions, else by sliding.
+
+    The reshape is what XLA's CPU backend differentiates fast: the gradient of a sliding maximum is twice as slow.
+    """
+    require.matches(layer, x, x.shape[-1], len(layer.window) + 2)
+    *sizes, channels = _pooled_shape(layer, x.shape[1:])
+    stride = _stride(layer)
+    x = pad_positions(x, pads(layer.padding, x.shape[1:-1], layer.window, stride), constant_values=fill)
+    if stride != layer.window:
+        return over_windows(x, fill, (1, *layer.window, 1), (1, *stride, 1))
+    tiled = x[(slice(None), *(slice(n * w) for n, w in zip(sizes, stride, strict=True)))]
+    split = tiled.reshape(len(x), *(n for pair in zip(sizes, stride, strict=True) for n in pair), channels)
+    return over_axes(split, axis=tuple(range(2, 2 * len(sizes) + 1, 2)))
+
+
+def _slide_max(x: Array, fill: float, window: Shape, stride: Shape) -> Array:
+    return lax.reduce_window(x, jnp.array(fill, x.dtype), lax.max, window, stride, "VALID")
+
+
+def _slide_sum(x: Array, fill: float, window: Shape, stride: Shape) -> Array:
+    return lax.reduce_window(x, jnp.array(fill, x.dtype), lax.add, window, stride, "VALID")
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class MaxPool(Layer):
+    r"""Maximum over each window, per channel: $y[p, c] = \max_t x[p \cdot \mathrm{stride} + t, c]$.
+
+    Padding never wins. Where several entries of a window share the maximum, the gradient is divided equally among
+    them if windows tile the positions (stride = window), and goes to the first one otherwise.
+
+    Args:
+        window: one size per axis; its length is the rank.
+        stride: step between windows, one number or one per axis; the window itself by default.
+        padding: "valid", "same", or a (low, high) pair per axis.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from capas import nn
+        >>> y, _ = nn.MaxPool((2,)).apply({}, {}, jnp.array([[[1.0], [3.0], [2.0], [0.0]]]))
+        >>> y[0, :, 0].tolist()
+        [3.0, 2.0]
+    """
+
+    window: Shape
+    stride: PerAxis | None = None
+    padding: Padding = "valid"
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return _pooled_shape(self, shape)
+
+    def apply(
+        self, params: Tree, state: Tree, x: Array, *, key: PRNGKeyArray | None = None, training: bool = False
+    ) -> tuple[Array, Tree]:
+        return _reduce(self, x, -math.inf, jnp.max, _slide_max), state
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class AvgPool(Layer):
+    r"""Mean over each window, per channel; padding is not counted.
+
+    $y[p, c] = \frac{1}{n_p} \sum_t x[p \cdot \mathrm{stride} + t, c]$ with $n_p$ the window's taps inside the signal.
+
+    Args:
+        window: one size per axis; its length is the rank.
+        stride: step between windows, one number or one per axis; the window itself by default.
+        padding: "valid", "same", or a (low, high) pair per axis.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from capas import nn
+        >>> y, _ = nn.AvgPool((2,), padding="same").apply({}, {}, jnp.array([[[1.0], [3.0], [2.0]]]))
+        >>> y[0, :, 0].tolist()
+        [2.0, 2.0]
+    """
+
+    window: Shape
+    stride: PerAxis | None = None
+    padding: Padding = "valid"
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return _pooled_shape(self, shape)
+
+    def apply(
+        self, params: Tree, state: Tree, x: Array, *, key: PRNGKeyArray | None = None, training: bool = False
+    ) -> tuple[Array, Tree]:
+        inside = jnp.ones((1, *x.shape[1:-1], 1), x.dtype)
+        total, count = (_reduce(self, a, 0.0, jnp.sum, _slide_sum) for a in (x, inside))
+        return total / count, state
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class GlobalMaxPool(Layer):
+    """Maximum over all positions: `(batch, *positions, channels)` to `(batch, channels)`. Ties share the gradient.
+
+    Example:
+        >>> from capas import nn
+        >>> nn.GlobalMaxPool().output_shape((7, 7, 64))
+        (64,)
+    """
+
+    def output_shape(self, shape: Shape) -> Shape:
+        require.positions(self, shape)
+        return shape[-1:]
+
+    def apply(
+        self, params: Tree, state: Tree, x: Array, *, key: PRNGKeyArray | None = None, training: bool = False
+    ) -> tuple[Array, Tree]:
+        self.output_shape(x.shape[1:])
+        return jnp.max(x, axis=tuple(range(1, x.ndim - 1))), state
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class GlobalAvgPool(Layer):
+    """Mean over all positions: `(batch, *positions, channels)` to `(batch, channels)`.
+
+    Example:
+        >>> from capas import nn
+        >>> nn.GlobalAvgPool().output_shape((7, 7, 64))
+        (64,)
+    """
+
+    def output_shape(self, shape: Shape) -> Shape:
+        require.positions(self, shape)
+        return shape[-1:]
+
+    def apply(
+        self, params: Tree, state: Tree, x: Array, *, key: PRNGKeyArray | None = None, training: bool = False
+    ) -> tuple[Array, Tree]:
+        self.output_shape(x.shape[1:])
+        return jnp.mean(x, axis=tuple(range(1, x.ndim - 1))), state

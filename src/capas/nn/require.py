@@ -1,0 +1,112 @@
+"""What layers refuse, each refusal in one place: bad options, shapes that do not fit, the wrong kind of number."""
+
+from __future__ import annotations
+
+import math
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from ..errors import ArgumentError, DataError, ShapeError
+from .layer import Layer, Shape
+
+
+def positive(layer: Layer, **values: object) -> None:
+    """Options that must be whole numbers of at least 1."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ArgumentError(
+                type(layer).__name__,
+                expected=f"{name} to be a whole number of at least 1",
+                got=repr(value),
+                remedy=f"Give it as an int, for example {name}=2.",
+            )
+
+
+def between(layer: Layer, low: float, high: float, **values: float) -> None:
+    """Options that must lie in [low, high)."""
+    for name, value in values.items():
+        if not low <= value < high:
+            raise ArgumentError(
+                type(layer).__name__,
+                expected=f"{low} <= {name} < {high}",
+                got=repr(value),
+                remedy="Choose a value inside the interval.",
+            )
+
+
+def one_of(layer: Layer, choices: tuple[str, ...], **values: str) -> None:
+    """Options that must be one of a few words."""
+    for name, value in values.items():
+        if value not in choices:
+            raise ArgumentError(
+                type(layer).__name__,
+                expected=f"{name} to be one of {', '.join(map(repr, choices))}",
+                got=repr(value),
+                remedy="Choose one of them.",
+            )
+
+
+def divides(layer: Layer, groups: int, features: int, what: str) -> None:
+    """A number of groups that must divide a number of features."""
+    if features % groups:
+        raise ArgumentError(
+            type(layer).__name__,
+            expected=f"a number of groups that divides the {features} {what}",
+            got=f"groups={groups}",
+            remedy=f"Choose a divisor of {features}.",
+        )
+
+
+def features(layer: Layer, shape: Shape) -> int:
+    """The size of the last axis of an example, which must exist."""
+    if not shape:
+        raise ShapeError(
+            type(layer).__name__,
+            expected="examples with a feature axis",
+            got="examples of shape ()",
+            remedy="Give each example an axis: x[:, None].",
+        )
+    return shape[-1]
+
+
+def positions(layer: Layer, shape: Shape, rank: int | None = None) -> Shape:
+    """The axes of an example before its channels: `rank` of them, or at least one."""
+    if len(shape) - 1 == rank or (rank is None and len(shape) > 1):
+        return shape[:-1]
+    wanted = {None: "positions, channels", 1: "length, channels", 2: "height, width, channels"}
+    raise ShapeError(
+        type(layer).__name__,
+        expected=f"examples of shape ({wanted.get(rank, 'depth, height, width, channels')})",
+        got=str(shape),
+        remedy="Add the channel axis: x[..., None]."
+        if len(shape) == rank
+        else "Reshape the input with nn.Reshape, or change the rank of the window.",
+    )
+
+
+def matches(layer: Layer, x: Array, channels: int, axes: int | None = None) -> None:
+    """An array that must be floating, have `axes` axes (batch and channels included), and `channels` channels."""
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise DataError(
+            type(layer).__name__,
+            expected="x of a floating type",
+            got=str(x.dtype),
+            remedy="Scale images first, x / 255; turn categories into numbers with nn.Embedding.",
+        )
+    if x.ndim == (axes or max(x.ndim, 2)) and x.shape[-1] == channels:
+        return
+    raise ShapeError(
+        type(layer).__name__,
+        expected=f"x of shape (batch, {'..., ' if axes is None else '*, ' * (axes - 2)}{channels})",
+        got=str(x.shape),
+        remedy=_remedy(x.shape, channels, axes),
+    )
+
+
+def _remedy(shape: Shape, channels: int, axes: int | None) -> str:
+    if axes is None and math.prod(shape[1:]) == channels and len(shape) > 2:
+        return "Put nn.Flatten() before it."
+    if len(shape) == (axes or 2) - 1 and shape[-1:] == (channels,):
+        return "Add the batch axis: x[None]."
+    return "Give the layer inputs like those it was initialized for, or initialize it anew."
