@@ -1,0 +1,1 @@
+"""Deep networks whose signals are known before the first training step."""

@@ -15,7 +15,7 @@ from ..errors import ArgumentError, ShapeError, located
 from . import require
 from .activation import as_layer
 from .conv import Conv, ConvTranspose
-from .layer import Child, Layer, Shape, Tree, child_key, run
+from .layer import Child, Layer, Shape, Tree, child_key, is_observed, run
 
 
 @final
@@ -288,8 +288,18 @@ class Repeat(Layer):
             return y, _nonempty({"block": new})
 
         keys = None if key is None else jax.random.split(key, self.copies)
+        if is_observed():
+            return self._one_by_one(block, x, (params, state, keys))
         unroll = jax.default_backend() == "cpu" and contains(self.block, (Conv, ConvTranspose))
         return jax.lax.scan(block, x, (params, state, keys), length=self.copies, unroll=self.copies if unroll else 1)
+
+    def _one_by_one(self, block: Any, x: Array, stacked: Any) -> tuple[Array, Tree]:
+        states = []
+        for i in range(self.copies):
+            with located(str(i)):
+                x, new = block(x, jax.tree.map(lambda a, i=i: a[i], stacked))
+            states.append(new)
+        return x, jax.tree.map(lambda *copies: jnp.stack(copies), *states)
 
 
 def contains(layer: Layer, kinds: tuple[type[Layer], ...]) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, Literal, NamedTuple
 
@@ -162,7 +164,33 @@ def run(
 ) -> tuple[Array, Tree]:
     """Apply the child `name`: the one place where a path is added to the program and to its errors."""
     with jax.named_scope(name), located(name):
-        return layer.apply(params.get(name, {}), state.get(name, {}), x, key=key, training=training)
+        y, new_state = layer.apply(params.get(name, {}), state.get(name, {}), x, key=key, training=training)
+        if observer := _observer.get():
+            observer(layer, y)
+        return y, new_state
+
+
+Observer = Callable[[Layer, Array], None]
+_observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
+
+
+@contextmanager
+def observing(observer: Observer) -> Iterator[None]:
+    """Call `observer(layer, output)` after every layer inside another, innermost first, while the block runs.
+
+    Outside `jax.jit` it is given arrays, also inside `Repeat`, which then runs its copies one by one. An error that
+    it raises gets the layer's path.
+    """
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
+
+
+def is_observed() -> bool:
+    """Whether someone looks at every layer's output."""
+    return _observer.get() is not None
 
 
 def child_key(key: PRNGKeyArray | None, index: int) -> PRNGKeyArray | None:

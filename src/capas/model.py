@@ -1,0 +1,235 @@
+"""A model: a network with its parameters and state, ready to be called, shown, saved and loaded."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from . import nn, weights
+from .errors import ArgumentError, DataError, ShapeError
+from .nn.layer import Layer, Shape, Tree, paths, walk
+from .randomness import Purpose, derive
+
+FORMAT = "capas-1"
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network, the shape of its input examples, its parameters and its state.
+
+    Models are immutable; training returns a new one.
+
+    Attributes:
+        network: the description.
+        input_shape: shape of one example.
+        params: nested dict of arrays, as the network's `init` gives them.
+        state: nested dict of arrays that follow the data, such as running statistics.
+        metadata: plain JSON values that travel with the model, such as class names.
+    """
+
+    network: Layer
+    input_shape: Shape
+    params: Tree
+    state: Tree
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, x: Any) -> Array:
+        """Outputs for one example or for examples with any number of leading axes, `(..., *input_shape)`.
+
+        Raises `ShapeError` if the trailing axes of `x` are not `input_shape`.
+
+        Example:
+            >>> import jax.numpy as jnp
+            >>> import capas
+            >>> model = capas.init(capas.nn.Dense(10), input_shape=(784,))
+            >>> model(jnp.ones((32, 784))).shape, model(jnp.ones(784)).shape
+            ((32, 10), (10,))
+        """
+        x = jnp.asarray(x)
+        lead = x.ndim - len(self.input_shape)
+        self.require_input(x.shape, lead)
+        y = _forward(self.network, self.params, self.state, x.reshape(-1, *self.input_shape))
+        return y.reshape(*x.shape[:lead], *y.shape[1:])
+
+    def predict(self, x: Any, batch_size: int = 512) -> np.ndarray[Any, Any]:
+        """The same for any number of examples `(n, *input_shape)`, a batch at a time, as a NumPy array."""
+        count = len(x)
+        if count <= batch_size:
+            return np.asarray(self(x))
+        starts = range(0, count, batch_size)
+        parts = [np.asarray(self(_fill(np.asarray(x[i : i + batch_size]), batch_size))) for i in starts]
+        return np.concatenate(parts)[:count]
+
+    def require_input(self, shape: Shape, lead: int) -> None:
+        if lead >= 0 and shape[lead:] == self.input_shape:
+            return
+        wanted = ", ".join(["...", *map(str, self.input_shape)])
+        raise ShapeError(
+            "Model",
+            expected=f"x of shape ({wanted})",
+            got=str(shape),
+            remedy=_remedy(shape, self.input_shape),
+        )
+
+    def summary(self) -> None:
+        """Print a table: path, layer, output shape and number of parameters of every layer."""
+        from rich.console import Console
+
+        Console().print(self.table())
+
+    def table(self) -> Any:
+        """The table of `summary`, as a `rich.table.Table`."""
+        from rich.table import Table
+
+        table = Table(title=f"input {self.input_shape}", show_footer=True, title_justify="left")
+        total = sum(p.size for _, p in paths(self.network.parameters(self.input_shape)))
+        table.add_column("path", footer="total")
+        table.add_column("layer")
+        table.add_column("output shape")
+        table.add_column("parameters", footer=f"{total:,}", justify="right")
+        for path, layer, shape, output_shape, copies in walk(self.network, self.input_shape):
+            size = copies * sum(p.size for _, p in paths(layer.parameters(shape)))
+            name = layer.name if isinstance(layer, nn.Activation) and layer.name else repr(layer)
+            shown = name.removeprefix("nn.") + (f" × {copies}" if copies > 1 else "")
+            table.add_row(path, shown, str(output_shape), f"{size:,}" if size else "")
+        return table
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write description, parameters, state and metadata to one safetensors file; nothing in it is code.
+
+        The file appears whole or not at all. Raises `ArgumentError` if the network holds a function without a name.
+        """
+        from safetensors.flax import save
+
+        header = {
+            "format": FORMAT,
+            "network": nn.to_json(self.network),
+            "input_shape": self.input_shape,
+            "metadata": dict(self.metadata),
+        }
+        arrays = dict(paths({"params": self.params, "state": self.state}))
+        partial_file = Path(f"{os.fspath(path)}.partial")
+        partial_file.write_bytes(save(arrays, {"capas": json.dumps(header)}))
+        partial_file.replace(path)
+
+
+@partial(jax.jit, static_argnums=0)
+def _forward(network: Layer, params: Tree, state: Tree, x: Array) -> Array:
+    return network.apply(params, state, x)[0]
+
+
+def _fill(x: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
+    """A batch brought to full size with copies of its first example, so that one compiled program serves all."""
+    return np.concatenate([x, np.repeat(x[:1], size - len(x), axis=0)]) if len(x) < size else x
+
+
+def _remedy(shape: Shape, wanted: Shape) -> str:
+    if wanted[-1:] == (1,) and shape[-len(wanted) + 1 :] == wanted[:-1]:
+        return "Add the channel axis: x[..., None]."
+    if math.prod(shape[1:]) == math.prod(wanted):
+        return f"Reshape the data: x.reshape{(-1, *wanted)}, or put nn.Flatten() first and initialize anew."
+    return "Give it examples like those it was initialized for."
+
+
+def init(
+    network: Layer, input_shape: Shape, *, seed: int = 0, scheme: Any = "auto", metadata: Mapping[str, Any] | None = None
+) -> Model:
+    """A model with fresh weights.
+
+    Args:
+        network: the description.
+        input_shape: shape of one example, without the batch axis.
+        seed: the same seed gives the same weights.
+        scheme: "auto", a scheme out of `capas.weights`, or a mapping from paths to schemes.
+        metadata: plain JSON values to travel with the model.
+
+    Raises `ShapeError` with the path of the first layer that does not fit.
+
+    Example:
+        >>> import capas
+        >>> from capas import nn, weights
+        >>> net = nn.Sequential(nn.Dense(256), "relu", nn.Dense(10))
+        >>> model = capas.init(net, input_shape=(784,), seed=0, scheme=weights.He())
+        >>> model.params["0"]["weight"].shape
+        (784, 256)
+    """
+    if not isinstance(network, Layer):
+        raise ArgumentError(
+            "init",
+            expected="a layer",
+            got=repr(network),
+            remedy="Wrap functions in nn.Activation, and several layers in nn.Sequential.",
+        )
+    shape = tuple(input_shape)
+    params, state = weights.initialize(network, derive(seed, Purpose.WEIGHTS), shape, scheme)
+    return Model(network, shape, params, state, dict(metadata or {}))
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """The model of a file that `Model.save` wrote. Reading it runs no code from it.
+
+    Raises `DataError` if the file is not a model of capas, or if its arrays are not those of its network.
+
+    Example:
+        >>> import tempfile
+        >>> import capas
+        >>> model = capas.init(capas.nn.Dense(2), input_shape=(3,))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/m.safetensors")
+        ...     capas.load(f"{folder}/m.safetensors").network
+        nn.Dense(2)
+    """
+    header, arrays = _read(path)
+    network = nn.from_json(header["network"])
+    shape = tuple(header["input_shape"])
+    declared = {"params": network.parameters(shape), "state": network.statistics(shape)}
+    wanted = {name: (*p.copies, *p.shape) for name, p in paths(declared)}
+    found = {name: tuple(a.shape) for name, a in arrays.items()}
+    if wanted != found:
+        odd = sorted(set(wanted.items()) ^ set(found.items()))[0][0]
+        raise DataError(
+            os.fspath(path),
+            expected=f"an array {odd!r} of shape {wanted[odd]}" if odd in wanted else f"no array {odd!r}",
+            got=str(found.get(odd, "none")),
+            remedy="The file is damaged or was edited; save the model again.",
+        )
+    tree = jax.tree.map(lambda p: None, declared)
+    for name, array in arrays.items():
+        *parents, last = name.split("/")
+        node = tree
+        for parent in parents:
+            node = node[parent]
+        node[last] = array
+    return Model(network, shape, tree["params"], tree["state"], header["metadata"])
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="flax") as file:
+            header = json.loads((file.metadata() or {}).get("capas", "{}"))
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise DataError(
+            os.fspath(path), expected="a safetensors file", got=str(error), remedy="Check the path."
+        ) from error
+    if header.get("format") != FORMAT:
+        raise DataError(
+            os.fspath(path),
+            expected=f"a model file of format {FORMAT!r}",
+            got=repr(header.get("format")),
+            remedy="Save models with Model.save; update capas to read files of a newer one.",
+        )
+    return header, arrays

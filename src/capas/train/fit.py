@@ -1,0 +1,149 @@
+"""`fit`: what it is asked to do, checked, and handed to the loop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import optax
+
+from .. import losses
+from ..errors import ArgumentError
+from ..model import Model
+from . import metrics as metrics_
+from .data import ArrayFeed, Examples, StreamFeed, examples, require_finite, sequential, split
+from .evaluate import is_arrays, require_fit, require_head
+from .history import History
+from .loop import Callback, Training
+from .metrics import PerExample
+from .optimizer import default_optimizer
+from .progress import Display
+from .step import Objective, require_precision
+
+EVALUATION_BATCH = 512
+
+
+def fit(
+    model: Model,
+    data: Any,
+    *,
+    loss: PerExample = losses.softmax_cross_entropy,
+    epochs: int = 5,
+    batch_size: int = 128,
+    optimizer: optax.GradientTransformation | None = None,
+    learning_rate: float | None = None,
+    validation: Any = 0.1,
+    metrics: Sequence[str | PerExample] | None = None,
+    patience: int | None = None,
+    seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    callbacks: Sequence[Callback] = (),
+    precision: str = "float32",
+    progress: bool = True,
+) -> tuple[Model, History]:
+    """Train a model; returns the trained one and what happened. The given model stays as it is.
+
+    Args:
+        model: where to start from.
+        data: `(x, y)` or `(x, y, weights)` as arrays or memory maps; or an iterable of such batches, or a function
+            that makes one for each epoch.
+        loss: a per-example loss of outputs and targets.
+        epochs: passes over the data.
+        batch_size: examples per step, for arrays. The last batch is filled up with others, so every step has the same
+            shape.
+        optimizer: any Optax optimizer. By default AdamW with clipping, warm-up and cosine decay.
+        learning_rate: peak rate of the default optimizer; by default min(0.002, 0.05 / number of weight layers).
+        validation: share of the arrays held out (stratified by class), or data of its own, or None.
+        metrics: names or per-example functions; by default what goes with the loss.
+        patience: end after so many epochs without a better validation loss, and return the best weights.
+        seed: of order, split and dropout; the same seed gives the same result, bit for bit.
+        checkpoint: a folder to save into after every epoch, and to continue from.
+        callbacks: functions of the epoch's record and the model; a true answer ends training.
+        precision: "float32", or "bfloat16" to compute in half the bits with weights kept in float32.
+        progress: whether to show it.
+
+    Raises:
+        DataError, ShapeError: before the first step, for data that the network or the loss does not take.
+        NotFiniteError: when the loss stops being finite. Its `model` is that of the last good step.
+
+    Example:
+        >>> import capas
+        >>> from sklearn.datasets import load_digits
+        >>> x, y = load_digits(return_X_y=True)
+        >>> net = capas.nn.Sequential(capas.nn.Dense(64), "relu", capas.nn.Dense(10))
+        >>> model = capas.init(net, input_shape=(64,))
+        >>> model, history = capas.fit(model, (x / 16, y), epochs=20, progress=False)
+        >>> history["val_accuracy"][-1] > 0.9
+        True
+    """
+    require_precision(precision)
+    require_head(model.network, loss)
+    feed, held = _feeds(model, data, validation, batch_size, seed, loss)
+    names = metrics_.resolve(metrics_.defaults(loss) if metrics is None else metrics, loss)
+    others = {name: metric for name, metric in names.items() if metric is not loss}
+    steps = None if feed.steps is None else feed.steps * epochs
+    optimizer = _optimizer(model, optimizer, learning_rate, steps)
+    objective = Objective(model.network, loss, others, seed, precision)
+    training = Training(model, feed, held, objective, optimizer, epochs, patience, tuple(callbacks))
+    with Display(epochs, feed.steps, quiet=not progress) as display:
+        return training.run(display, checkpoint)
+
+
+def _feeds(
+    model: Model, data: Any, validation: Any, batch_size: int, seed: int, loss: PerExample
+) -> tuple[ArrayFeed | StreamFeed, Callable[[], Iterator[Examples]] | None]:
+    """The batches to train on, and those to validate on."""
+    held = None if validation is None or isinstance(validation, (int, float)) else validation
+    if not is_arrays(data):
+        if held is None and validation is not None:
+            raise ArgumentError(
+                "fit",
+                expected="validation data, or validation=None, where the data comes in batches",
+                got=f"validation={validation!r}",
+                remedy="A share can only be held out of arrays.",
+            )
+        return StreamFeed(data), None if held is None else _held_batches(model, held, loss)
+    given = _checked(model, data, loss, "data")
+    if isinstance(validation, (int, float)):
+        given, held = split(given, validation, seed)
+    feed = ArrayFeed(given, min(batch_size, given.rows), seed)
+    return feed, None if held is None else _held_batches(model, held, loss)
+
+
+def _checked(model: Model, data: Any, loss: PerExample, subject: str) -> Examples:
+    given = examples(data, subject)
+    if not isinstance(given.x, np.memmap):
+        require_finite(given, subject)
+    require_fit(model.network, model.input_shape, loss, given)
+    return given
+
+
+def _held_batches(model: Model, held: Any, loss: PerExample) -> Callable[[], Iterator[Examples]]:
+    if not is_arrays(held):
+        return lambda: StreamFeed(held).batches(0)
+    given = _checked(model, held, loss, "validation")
+    return lambda: sequential(given, EVALUATION_BATCH)
+
+
+def _optimizer(
+    model: Model, optimizer: optax.GradientTransformation | None, rate: float | None, steps: int | None
+) -> optax.GradientTransformation:
+    if optimizer is not None and rate is not None:
+        raise ArgumentError(
+            "fit",
+            expected="an optimizer or a learning rate",
+            got="both",
+            remedy="Set the rate where you make the optimizer.",
+        )
+    if optimizer is not None:
+        return optimizer
+    if steps is None:
+        raise ArgumentError(
+            "fit",
+            expected="an optimizer, where the number of batches is not known",
+            got="optimizer=None and data without a length",
+            remedy="Give data with a length, or an optimizer such as optax.adamw(1e-3).",
+        )
+    return default_optimizer(model.network, model.input_shape, steps, rate)

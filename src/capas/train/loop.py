@@ -1,0 +1,181 @@
+"""Training from the first step to the last."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, NoReturn
+
+import jax
+import numpy as np
+import optax
+
+from ..model import Model
+from ..nn import Conv, ConvTranspose, to_json
+from ..nn.compose import contains
+from .checkpoint import Checkpoint
+from .data import ArrayFeed, Examples, HostArray, StreamFeed
+from .evaluate import measure
+from .finite import diagnose, is_finite
+from .history import History, Record
+from .progress import Display
+from .step import Chunk, Objective, Runner, TrainState, begin, make_step
+
+Callback = Callable[[Record, Model], bool | None]
+"""Called after each epoch with its record and the model as it is; a true answer ends training."""
+
+STEPS_PER_CALL = 64
+STEPS_PER_CHUNK = 16
+
+
+@dataclass
+class Best:
+    """The lowest value of what early stopping watches, where it was reached, and the weights that gave it."""
+
+    value: float
+    epoch: int
+    params: Any
+    state: Any
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything one call of `fit` was asked to do."""
+
+    model: Model
+    feed: ArrayFeed | StreamFeed
+    held: Callable[[], Iterator[Examples]] | None
+    objective: Objective
+    optimizer: optax.GradientTransformation
+    epochs: int
+    patience: int | None
+    callbacks: tuple[Callback, ...]
+
+    def run(self, display: Display, folder: str | os.PathLike[str] | None) -> tuple[Model, History]:
+        """All epochs, from the newest checkpoint if there is one."""
+        now = begin(self.model.params, self.model.state, self.optimizer)
+        best = Best(np.inf, 0, now.params, now.state)
+        checkpoint = None if folder is None else Checkpoint(folder, self._identity())
+        history = History()
+        if checkpoint is not None:
+            now, best, history = _resume(checkpoint, now, best)
+        runner = Runner(make_step(self.objective, self.optimizer), self._width, self._resident())
+        try:
+            while not history.ended:
+                now = self._epoch(runner, now, history, display)
+                best = self._judge(now, history, best)
+                history.ended = self._end(now, history, best)
+                if checkpoint is not None:
+                    _save(checkpoint, now, best, history)
+        finally:
+            if checkpoint is not None:
+                checkpoint.close()
+        if self.patience is None:
+            return self._model(now.params, now.state), history
+        history.best_epoch = best.epoch
+        return self._model(best.params, best.state), history
+
+    @property
+    def _width(self) -> int:
+        return 1 + len(self.objective.metrics)
+
+    def _identity(self) -> dict[str, Any]:
+        run = {"network": to_json(self.model.network), "seed": self.objective.seed, "epochs": self.epochs}
+        if isinstance(self.feed, ArrayFeed):
+            run.update(examples=self.feed.data.rows, batch_size=self.feed.batch_size)
+        return run
+
+    def _resident(self) -> Examples | None:
+        """The arrays, where many steps are to run in one compiled call."""
+        loopable = not contains(self.model.network, (Conv, ConvTranspose))
+        if isinstance(self.feed, ArrayFeed) and loopable and not isinstance(self.feed.data.x, np.memmap):
+            return self.feed.data
+        return None
+
+    def _chunks(self, epoch: int) -> Iterator[tuple[Chunk, int]]:
+        if isinstance(self.feed, ArrayFeed) and self._resident() is not None:
+            yield from _rows(self.feed.order(epoch))
+            return
+        batches = self.feed.batches(epoch)
+        while chunk := list(islice(batches, STEPS_PER_CHUNK)):
+            yield chunk, len(chunk)
+
+    def _epoch(self, runner: Runner, now: TrainState, history: History, display: Display) -> TrainState:
+        epoch, start = len(history.records), time.perf_counter()
+        display.start_epoch(epoch)
+        total, steps = np.zeros(self._width), 0
+        for chunk, count in self._chunks(epoch):
+            after, values = runner.run(now, chunk, count)
+            if not (np.isfinite(values[:, 0]).all() and is_finite((after.params, after.state))):
+                self._stop(runner, now, chunk, values, history)
+            now, steps, total = after, steps + count, total + values.sum(0, dtype=np.float64)
+            display.advance(count, self._named(total / steps))
+        record = {"epoch": epoch + 1, "step": int(now.step), **self._named(total / steps), **self._validate(now)}
+        history.records.append({**record, "seconds": time.perf_counter() - start})
+        display.end_epoch(history.records[-1])
+        return now
+
+    def _named(self, values: HostArray) -> dict[str, float]:
+        return dict(zip(("loss", *self.objective.metrics), map(float, values), strict=True))
+
+    def _validate(self, now: TrainState) -> dict[str, float]:
+        if self.held is None:
+            return {}
+        metrics = {"loss": self.objective.loss, **self.objective.metrics}
+        found = measure(self._model(now.params, now.state), metrics, self.held(), self.objective.precision)
+        return {f"val_{name}": value for name, value in found.items()}
+
+    def _judge(self, now: TrainState, history: History, best: Best) -> Best:
+        last = history.records[-1]
+        value = last.get("val_loss", last["loss"])
+        return Best(value, last["epoch"], now.params, now.state) if value < best.value else best
+
+    def _end(self, now: TrainState, history: History, best: Best) -> str:
+        """Why training ends here; empty if it goes on."""
+        model, last = self._model(now.params, now.state), history.records[-1]
+        asked = [callback(last, model) for callback in self.callbacks]
+        if any(asked):
+            return "a callback asked"
+        if self.patience is not None and last["epoch"] - best.epoch >= self.patience:
+            return f"no improvement in {self.patience} epochs"
+        return "epochs done" if last["epoch"] >= self.epochs else ""
+
+    def _model(self, params: Any, state: Any) -> Model:
+        return replace(self.model, params=params, state=state)
+
+    def _stop(self, runner: Runner, now: TrainState, chunk: Chunk, values: HostArray, history: History) -> NoReturn:
+        """Run the chunk again up to the last good step, and raise the error that names the layer."""
+        bad = int(np.append(np.flatnonzero(~np.isfinite(values[:, 0])), len(values))[0])
+        good = runner.run(now, chunk, bad)[0]
+        if not is_finite((good.params, good.state)):
+            bad -= 1
+            good = runner.run(now, chunk, bad)[0]
+        error = diagnose(self.objective, good, runner.batch(chunk, bad))
+        error.model, error.history = self._model(good.params, good.state), history
+        raise error
+
+
+def _rows(order: HostArray) -> Iterator[tuple[HostArray, int]]:
+    """An epoch's rows in chunks of one shape, each with the number of its steps that count."""
+    width = min(len(order), STEPS_PER_CALL)
+    for start in range(0, len(order), width):
+        rows = order[start : start + width]
+        yield np.resize(rows, (width, *rows.shape[1:])), len(rows)
+
+
+def _save(checkpoint: Checkpoint, now: TrainState, best: Best, history: History) -> None:
+    progress = {"records": history.records, "ended": history.ended, "best": [best.value, best.epoch]}
+    checkpoint.save(len(history.records), (now, best.params, best.state), progress)
+
+
+def _resume(checkpoint: Checkpoint, now: TrainState, best: Best) -> tuple[TrainState, Best, History]:
+    found = checkpoint.restore((now, best.params, best.state))
+    if found is None:
+        return now, best, History()
+    (now, params, state), progress = found
+    now = jax.tree.map(jax.numpy.asarray, now)
+    value, epoch = progress["best"]
+    return now, Best(value, epoch, params, state), History(progress["records"], progress["ended"])

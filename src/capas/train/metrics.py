@@ -1,0 +1,73 @@
+"""What is reported beside the loss: functions of outputs and targets that give one value per example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from .. import losses
+from ..errors import ArgumentError
+
+PerExample = Callable[[Array, Array], Array]
+
+
+def accuracy(outputs: Array, targets: Array) -> Array:
+    """Whether the largest output is at the target class: indices, or the largest of one-hot or soft targets."""
+    classes = targets if targets.ndim == outputs.ndim - 1 else targets.argmax(-1)
+    return _per_example(outputs.argmax(-1) == classes)
+
+
+def top_5_accuracy(outputs: Array, targets: Array) -> Array:
+    """Whether fewer than five outputs are larger than that of the target class."""
+    classes = targets if targets.ndim == outputs.ndim - 1 else targets.argmax(-1)
+    chosen = jnp.take_along_axis(outputs, classes[..., None], axis=-1)
+    return _per_example((outputs > chosen).sum(-1) < 5)
+
+
+def binary_accuracy(outputs: Array, targets: Array) -> Array:
+    """Whether the sign of each logit agrees with its target, 0 or 1."""
+    return _per_example((outputs > 0) == (targets > 0.5))
+
+
+def _per_example(hits: Array) -> Array:
+    return hits.astype(jnp.float32).reshape(len(hits), -1).mean(1)
+
+
+named: dict[str, PerExample] = {
+    "accuracy": accuracy,
+    "top_5_accuracy": top_5_accuracy,
+    "binary_accuracy": binary_accuracy,
+    "mae": losses.mae,
+    "mse": losses.mse,
+}
+
+
+def defaults(loss: Callable[..., Any]) -> tuple[str, ...]:
+    """What to report where nothing was asked for: the accuracy that goes with a classification loss."""
+    base = loss.func if isinstance(loss, partial) else loss
+    kinds = {losses.softmax_cross_entropy: ("loss", "accuracy"), losses.binary_cross_entropy: ("loss", "binary_accuracy")}
+    return kinds.get(base, ("loss",))
+
+
+def resolve(metrics: Sequence[str | PerExample], loss: PerExample) -> dict[str, PerExample]:
+    """Metrics by name; "loss" is the loss itself, and callables go by their own name."""
+    found: dict[str, PerExample] = {}
+    for metric in metrics:
+        if callable(metric):
+            found[getattr(metric, "__name__", repr(metric))] = metric
+        elif metric == "loss":
+            found["loss"] = loss
+        elif metric in named:
+            found[metric] = named[metric]
+        else:
+            raise ArgumentError(
+                "metrics",
+                expected=f"'loss', {', '.join(map(repr, sorted(named)))}, or a function of outputs and targets",
+                got=repr(metric),
+                remedy="Write it as a function that gives one value per example.",
+            )
+    return found
