@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,7 @@ import numpy as np
 from ..errors import DataError, missing_extra
 from .idx import HostArray
 
-Value = str | bool | int | float | None
-
-# A few values can each be a class or category; many must at least recur, or they are names and notes.
-FEW_VALUES = 20
-
-DATE = re.compile(r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})([ T]\d{1,2}:\d{2}.*)?")
+Value = Any  # str, bool, int, float; None stands for a cell with nothing in it
 
 
 def require_frame(frame: Any) -> None:
@@ -30,13 +25,12 @@ def require_frame(frame: Any) -> None:
     elif not all(isinstance(name, str) for name in frame.columns):
         got, remedy = f"columns {listed(frame.columns)}", "Name them: frame.columns = frame.columns.astype(str)."
     elif not frame.columns.is_unique:
-        double = next(name for name in frame.columns if list(frame.columns).count(name) > 1)
-        got, remedy = f"several columns {double!r}", "Rename them."
+        got, remedy = f"twice {listed(frame.columns[frame.columns.duplicated()])}", "Rename one of them."
     elif len(frame) == 0:
         got, remedy = "no rows", "Check how the table was made."
     else:
         return
-    raise DataError("table", expected="a pandas DataFrame of named, distinct columns", got=got, remedy=remedy)
+    raise DataError("table", expected="a pandas DataFrame with named, distinct columns", got=got, remedy=remedy)
 
 
 def require_columns(frame: Any, names: Iterable[str]) -> None:
@@ -45,9 +39,9 @@ def require_columns(frame: Any, names: Iterable[str]) -> None:
     if absent:
         raise DataError(
             "table",
-            expected=f"the column{'s' * (len(absent) > 1)} {listed(absent)}",
-            got=f"the columns {listed(frame.columns)}",
-            remedy="Add what is missing, with the name it had in training.",
+            expected=f"columns {listed(absent)}",
+            got=f"only {listed(frame.columns)}",
+            remedy="Check the names; a model needs every column it was trained on.",
         )
 
 
@@ -56,7 +50,7 @@ def refusal(name: str, expected: str, got: str, remedy: str) -> DataError:
     return DataError(f"column {name!r}", expected=expected, got=got, remedy=remedy)
 
 
-def row(flags: HostArray) -> str:
+def first_row(flags: HostArray) -> str:
     """The first row at which a flag is set, as errors name it."""
     return f"row {int(np.argmax(flags))} (the first is row 0)"
 
@@ -67,24 +61,72 @@ def listed(values: Iterable[Any]) -> str:
     return ", ".join(shown[:10]) + (f", … ({len(shown)} in all)" if len(shown) > 10 else "")
 
 
+def holds_numbers(column: Any) -> bool:
+    """Whether a column is numeric: by its type, or because all its cells are numbers. Bool and categories are not."""
+    from pandas import CategoricalDtype
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    if isinstance(column.dtype, CategoricalDtype) or is_bool_dtype(column.dtype):
+        return False
+    return is_numeric_dtype(column.dtype) or {type(v) for v in distinct(column)[1]} in _NUMBERS
+
+
+_NUMBERS = ({int}, {float}, {int, float}, {Decimal})
+
+
 def numbers(column: Any) -> HostArray:
-    """The column as float64, with NaN where nothing stands. Refuses text that is not a number, and infinity."""
+    """The column as float64, with NaN where nothing stands. Refuses infinity, and what is not a number."""
     from pandas import to_numeric
     from pandas.api.types import is_numeric_dtype
 
     missing = np.asarray(column.isna())
-    if not is_numeric_dtype(column.dtype):
-        column = to_numeric(column.astype(object), errors="coerce")
-    values = column.to_numpy(np.float64, na_value=np.nan)
+    numeric = column if is_numeric_dtype(column.dtype) else to_numeric(column.astype(object), errors="coerce")
+    values = numeric.to_numpy(np.float64, na_value=np.nan)
+    bad = np.isinf(values) | (np.isnan(values) & ~missing)
+    if bad.any():
+        got = f"{_plain(column.iloc[int(np.argmax(bad))])!r} in {first_row(bad)}"
+        raise refusal(column.name, "finite numbers", got, "Correct the cell.")
     return values
 
 
 def distinct(column: Any) -> tuple[HostArray, list[Value]]:
-    """The different values of a column, and for each row the index of its value; -1 where nothing stands."""
-    import pandas
+    """For each row the index of its value, -1 where nothing stands; and the different values."""
+    from pandas import factorize
 
     try:
-        codes, values = pandas.factorize(column)
+        codes, values = factorize(column)
     except TypeError as error:
-        raise _not_scalar(column.name, type(column.iloc[0]).__name__) from error
+        raise refusal(column.name, "single values", "lists or other containers", "Drop the column.") from error
     return codes, [_plain(v) for v in values.tolist()]
+
+
+def _plain(value: Any) -> Value:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def encode(column: Any, values: Sequence[Value]) -> HostArray:
+    """For each row the index of its value among `values`, where None stands for nothing. Refuses all others."""
+    codes, found = distinct(column)
+    index = {value: i for i, value in enumerate(values)}
+    unseen = np.isin(codes, [code for code, value in enumerate(found) if value not in index])
+    if unseen.any():
+        raise refusal(
+            column.name,
+            f"the values of training, {listed(values)}",
+            f"{found[codes[np.argmax(unseen)]]!r} in {first_row(unseen)}",
+            "Correct the cell, or train again with rows that have this value.",
+        )
+    if None not in index:
+        require_complete(column.name, codes < 0)
+    return np.array([index[value] for value in found] + [index.get(None, -1)])[codes]
+
+
+def require_complete(name: str, missing: HostArray) -> None:
+    """Refuse missing cells in a column that had none in training."""
+    if missing.any():
+        raise refusal(
+            name,
+            "a value in every row, as in training",
+            f"none in {first_row(missing)}",
+            "Fill it in, or train again with rows in which it is missing.",
+        )

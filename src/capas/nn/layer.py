@@ -150,7 +150,7 @@ def materialize(declared: Tree, key: PRNGKeyArray, sample: Sampler) -> Tree:
 def draw(parameter: Parameter, key: PRNGKeyArray, sample: Sampler) -> Array:
     """One array for a declaration, all copies included."""
     if parameter.role != "kernel":
-        return jnp.full((*parameter.copies, *parameter.shape), parameter.start)
+        return jnp.full((*parameter.copies, *parameter.shape), parameter.start, float)
     if not parameter.copies:
         return sample(key, parameter)
     one = replace(parameter, copies=())

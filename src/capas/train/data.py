@@ -76,7 +76,7 @@ def _narrow(array: HostArray) -> HostArray:
 def require_finite(data: Examples, subject: str = "data", first_row: int = 0) -> None:
     """Refuse NaN and infinity, with the place of the first one."""
     for name, array in zip(Examples._fields, data, strict=True):
-        if array.dtype.kind != "f" or np.isfinite(array.sum()):
+        if array.dtype.kind != "f" or np.isfinite(array.sum(dtype=np.float64)):
             continue
         bad = np.argwhere(~np.isfinite(array))
         if len(bad):
