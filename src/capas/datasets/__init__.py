@@ -1,5 +1,7 @@
 """Data to train on: images and tables, each with the preparation that a model keeps for raw data met later."""
 
+from .columns import CategoryColumn as CategoryColumn
+from .columns import NumberColumn as NumberColumn
 from .demo import demo_images as demo_images
 from .demo import digits as digits
 from .description import from_json as from_json
@@ -13,8 +15,6 @@ from .frames import read_table as read_table
 from .idx import read_idx as read_idx
 from .images import ImagePreparation as ImagePreparation
 from .images import Images as Images
-from .tables import CategoryColumn as CategoryColumn
-from .tables import ClassTarget as ClassTarget
-from .tables import NumberColumn as NumberColumn
-from .tables import NumberTarget as NumberTarget
 from .tables import TablePreparation as TablePreparation
+from .targets import ClassTarget as ClassTarget
+from .targets import NumberTarget as NumberTarget

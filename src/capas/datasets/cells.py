@@ -57,34 +57,32 @@ def first_row(flags: HostArray) -> str:
 
 def listed(values: Iterable[Any]) -> str:
     """Up to ten values for a message."""
-    shown = [repr(v) for v in values]
+    shown = [repr(plain(value)) for value in values]
     return ", ".join(shown[:10]) + (f", … ({len(shown)} in all)" if len(shown) > 10 else "")
+
+
+def plain(value: Any) -> Value:
+    """A value of Python's own types, which JSON can hold."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def holds_numbers(column: Any) -> bool:
     """Whether a column is numeric: by its type, or because all its cells are numbers. Bool and categories are not."""
-    from pandas import CategoricalDtype
-    from pandas.api.types import is_bool_dtype, is_numeric_dtype
-
-    if isinstance(column.dtype, CategoricalDtype) or is_bool_dtype(column.dtype):
-        return False
-    return is_numeric_dtype(column.dtype) or {type(v) for v in distinct(column)[1]} in _NUMBERS
-
-
-_NUMBERS = ({int}, {float}, {int, float}, {Decimal})
+    if column.dtype != object:
+        return column.dtype.kind in "iuf"
+    return {type(value) for value in distinct(column)[1]} in ({int}, {float}, {int, float}, {Decimal})
 
 
 def numbers(column: Any) -> HostArray:
     """The column as float64, with NaN where nothing stands. Refuses infinity, and what is not a number."""
     from pandas import to_numeric
-    from pandas.api.types import is_numeric_dtype
 
     missing = np.asarray(column.isna())
-    numeric = column if is_numeric_dtype(column.dtype) else to_numeric(column.astype(object), errors="coerce")
+    numeric = column if column.dtype.kind in "biuf" else to_numeric(column.astype(object), errors="coerce")
     values = numeric.to_numpy(np.float64, na_value=np.nan)
     bad = np.isinf(values) | (np.isnan(values) & ~missing)
     if bad.any():
-        got = f"{_plain(column.iloc[int(np.argmax(bad))])!r} in {first_row(bad)}"
+        got = f"{listed([column.iloc[int(np.argmax(bad))]])} in {first_row(bad)}"
         raise refusal(column.name, "finite numbers", got, "Correct the cell.")
     return values
 
@@ -97,11 +95,7 @@ def distinct(column: Any) -> tuple[HostArray, list[Value]]:
         codes, values = factorize(column)
     except TypeError as error:
         raise refusal(column.name, "single values", "lists or other containers", "Drop the column.") from error
-    return codes, [_plain(v) for v in values.tolist()]
-
-
-def _plain(value: Any) -> Value:
-    return value.item() if isinstance(value, np.generic) else value
+    return codes, [plain(value) for value in values.tolist()]
 
 
 def encode(column: Any, values: Sequence[Value]) -> HostArray:

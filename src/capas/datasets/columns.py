@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import DataError
 from . import cells
 from .cells import Value
 from .description import described
@@ -146,7 +147,7 @@ def categories(column: Any) -> tuple[Value, ...]:
     return tuple(sorted(values))
 
 
-def _not_categories(name: str, got: str) -> Exception:
+def _not_categories(name: str, got: str) -> DataError:
     return cells.refusal(
         name,
         "numbers, or values of one kind out of str, bool, int and float",

@@ -48,7 +48,7 @@ def demo_images(places: Iterable[str] | None = None) -> Images:
     """Fashion-MNIST if it is at hand, else the digits of scikit-learn; then `note` says why.
 
     Args:
-        places: where to look for Fashion-MNIST; `fashion_mnist_places()` if None, of which the last are on the internet.
+        places: where to look for Fashion-MNIST, the internet included; `fashion_mnist_places()` if None.
 
     Raises `MissingExtraError` if Fashion-MNIST is not at hand and scikit-learn is not installed.
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, missing_extra
+from ..errors import ArgumentError, DataError
+from .decode import channel_count, decode, stack
 from .images import HostArray, ImagePreparation, Images, Pair
 
 Location = str | os.PathLike[str]
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-GRAY_MODES = ("1", "L", "LA")
-COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 
 
 def image_folder(path: Location, size: tuple[int, int] | None = None) -> Images:
@@ -30,7 +28,8 @@ def image_folder(path: Location, size: tuple[int, int] | None = None) -> Images:
         size: height and width to which all images are resized (bilinear; the shape is not kept). If None, all must have
             the same size, and so must those to predict.
 
-    Raises `DataError` naming the folder or file that does not fit, and `MissingExtraError` without Pillow.
+    Raises `DataError` naming the folder or file that does not fit, `ArgumentError` for a size that is none, and
+    `MissingExtraError` without Pillow.
 
     Example:
         >>> import tempfile
@@ -45,12 +44,14 @@ def image_folder(path: Location, size: tuple[int, int] | None = None) -> Images:
         >>> data.preparation.classes, data.train[0].shape, data.train[1]
         (('dark', 'light'), (2, 4, 6, 1), array([0, 1], dtype=int32))
     """
+    _require_size(size)
     members = _class_files(Path(path))
+    _require_two_classes(Path(path), members)
     files = [file for group in members.values() for file in group]
-    images = [_decode(file, size) for file in files]
-    channels = max(_channels(image) for image in images)
+    images = [decode(file, size) for file in files]
+    channels = max(channel_count(image) for image in images)
     first = images[0].shape
-    pixels = _stack(files, images, (first[0], first[1]), channels)
+    pixels = stack(files, images, (first[0], first[1]), channels)
     preparation = ImagePreparation.fit(pixels, tuple(members), resized=size is not None)
     y = np.repeat(np.arange(len(members), dtype=np.int32), [len(group) for group in members.values()])
     return Images(Path(path).resolve().name, os.fspath(path), preparation, (preparation.apply(pixels), y))
@@ -120,8 +121,29 @@ def read_images(paths: Location | Iterable[Location], preparation: ImagePreparat
     several = [paths] if isinstance(paths, (str, os.PathLike)) else paths
     files = [file for path in map(Path, several) for file in (_files(path) if path.is_dir() else [path])]
     size = preparation.size if preparation.resized else None
-    images = [_decode(file, size) for file in files]
-    return preparation.apply(_stack(files, images, preparation.size, preparation.channels)), files
+    images = [decode(file, size) for file in files]
+    return preparation.apply(stack(files, images, preparation.size, preparation.channels)), files
+
+
+def _require_size(size: object) -> None:
+    numbers = size if isinstance(size, tuple) and len(size) == 2 else (0, 0)
+    if size is not None and not all(type(n) is int and n >= 1 for n in numbers):
+        raise ArgumentError(
+            "image_folder",
+            expected="size=(height, width) in whole pixels, or None",
+            got=repr(size),
+            remedy="For example size=(64, 64).",
+        )
+
+
+def _require_two_classes(path: Path, members: dict[str, list[Path]]) -> None:
+    if len(members) < 2:
+        raise DataError(
+            str(path),
+            expected="folders of at least two classes",
+            got=f"only {next(iter(members))!r}",
+            remedy="Add another class, or name the folder that holds the class folders.",
+        )
 
 
 def _class_files(path: Path) -> dict[str, list[Path]]:
@@ -157,76 +179,3 @@ def _entries(folder: Path) -> list[Path]:
         raise DataError(
             str(folder), expected="a folder of images", got=f"{error.strerror}", remedy="Check the path."
         ) from error
-
-
-def _decode(file: Path, size: tuple[int, int] | None) -> HostArray:
-    """The pixels of a file: (height, width) if grayscale, (height, width, 3) if colour."""
-    image = _eight_bits(file, _open(file))
-    if size is not None:
-        image = image.resize(size[::-1], _pillow().Resampling.BILINEAR)
-    return np.asarray(image)
-
-
-def _open(file: Path) -> Any:
-    Image = _pillow()
-    from PIL import ImageOps
-
-    try:
-        with Image.open(file, formats=("PNG", "JPEG")) as image:
-            return ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
-            str(file),
-            expected="a PNG or JPEG image",
-            got=getattr(error, "strerror", None) or "a damaged or foreign file",
-            remedy="Repair, convert or remove the file.",
-        ) from error
-
-
-def _eight_bits(file: Path, image: Any) -> Any:
-    """The image in mode L (gray) or RGB. What these two cannot hold, depth and transparency, is refused."""
-    if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
-        got = "one with transparent pixels"
-    elif image.mode in GRAY_MODES or image.mode in COLOUR_MODES:
-        return image.convert("L" if image.mode in GRAY_MODES else "RGB")
-    else:
-        got = f"one of mode {image.mode}"
-    raise DataError(
-        str(file),
-        expected="an opaque image of 8 bits per channel",
-        got=got,
-        remedy="Convert it: put a background behind it, or scale its values to 0 to 255.",
-    )
-
-
-def _channels(image: HostArray) -> int:
-    return 1 if image.ndim == 2 else 3
-
-
-def _stack(files: Sequence[Path], images: Sequence[HostArray], size: tuple[int, int], channels: int) -> HostArray:
-    pixels = np.empty((len(files), *size, channels), np.uint8)
-    for row, file, image in zip(pixels, files, images, strict=True):
-        if image.shape[:2] != size:
-            raise DataError(
-                str(file),
-                expected=f"an image of {size[0]}×{size[1]} pixels (height × width)",
-                got=f"{image.shape[0]}×{image.shape[1]}",
-                remedy="Make all images one size, or train with size=(height, width), which resizes them.",
-            )
-        if _channels(image) > channels:
-            raise DataError(
-                str(file),
-                expected="a grayscale image, like those of training",
-                got="a colour image",
-                remedy="Convert it to grayscale, or train on colour images.",
-            )
-        row[...] = image if image.ndim == 3 else image[..., None]
-    return pixels
-
-
-def _pillow() -> Any:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise missing_extra("datasets.image_folder", "data", error) from error
-    return Image

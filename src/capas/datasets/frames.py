@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, missing_extra
+from .columns import CategoryColumn
 from .tables import TablePreparation
+from .targets import ClassTarget
+
+Location = str | os.PathLike[str]
 
 
-def read_table(path: str | os.PathLike[str], preparation: TablePreparation | None = None) -> Any:
+def read_table(path: Location, preparation: TablePreparation | None = None) -> Any:
     """The pandas DataFrame of a `.csv` or `.parquet` file.
-
-    Numbers in CSV are read to the last bit.
 
     Args:
         path: of the file.
@@ -35,37 +38,57 @@ def read_table(path: str | os.PathLike[str], preparation: TablePreparation | Non
         0  30.0  Rome
         1   NaN  Lima
     """
-    readers = {".csv": _csv, ".parquet": _parquet}
-    reader = readers.get(Path(path).suffix.lower())
-    if reader is None:
-        raise _refusal(path, "another suffix", "Save the table as one of the two.")
+    suffix = Path(path).suffix.lower()
+    if suffix not in {".csv", ".parquet"}:
+        raise _refusal(path, f"the suffix {suffix!r}", "Save the table as one of the two.")
     try:
-        return reader(Path(path), _text_columns(preparation))
+        frame = _csv(path, _text_columns(preparation)) if suffix == ".csv" else _parquet(path)
     except ImportError as error:
         raise missing_extra("datasets.read_table", "data", error) from error
     except FileNotFoundError as error:
         raise _refusal(path, "no such file", "Check the path.") from error
     except (OSError, ValueError) as error:
-        raise _refusal(path, f"one that cannot be read ({type(error).__name__})", "Repair it or save it anew.") from error
+        raise _refusal(
+            path, f"one that cannot be read ({type(error).__name__})", "Repair it or save it anew."
+        ) from error
+    _require_names(path, frame)
+    return frame
 
 
-def _csv(path: Path, text: list[str]) -> Any:
+def _csv(path: Location, text: list[str]) -> Any:
     import pandas
 
-    # pandas' quick parser of numbers may be wrong in the last digit.
-    return pandas.read_csv(path, dtype=dict.fromkeys(text, str), float_precision="round_trip", low_memory=False)
+    # In one piece (low_memory=False): in several, pandas may find different types for one column.
+    return pandas.read_csv(path, dtype=dict.fromkeys(text, str), low_memory=False)
 
 
-def _parquet(path: Path, text: list[str]) -> Any:
+def _parquet(path: Location) -> Any:
     import pandas
-    import pyarrow  # noqa: F401  pandas' own error would not say which package is missing
+    import pyarrow  # noqa: F401  (pandas would not name what is missing)
 
     return pandas.read_parquet(path, engine="pyarrow")
 
 
 def _text_columns(preparation: TablePreparation | None) -> list[str]:
-    return []
+    known = (*preparation.columns, preparation.target) if preparation else ()
+    return [
+        column.name
+        for column in known
+        if isinstance(column, (CategoryColumn, ClassTarget)) and {type(v) for v in column.values} <= {str, type(None)}
+    ]
 
 
-def _refusal(path: str | os.PathLike[str], got: str, remedy: str) -> DataError:
+def _require_names(path: Location, frame: Any) -> None:
+    """pandas writes its row numbers into a column without a name, and a network would learn from them."""
+    nameless = [i for i, name in enumerate(frame.columns) if re.fullmatch(r"Unnamed: \d+", str(name))]
+    if nameless:
+        raise DataError(
+            os.fspath(path),
+            expected="a name for every column",
+            got=f"none for column {nameless[0]} (the first is column 0)",
+            remedy="Name it, or remove it: pandas leaves row numbers out with frame.to_csv(path, index=False).",
+        )
+
+
+def _refusal(path: Location, got: str, remedy: str) -> DataError:
     return DataError(os.fspath(path), expected="a table in a .csv or .parquet file", got=got, remedy=remedy)

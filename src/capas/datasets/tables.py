@@ -29,7 +29,9 @@ class TablePreparation:
     Example:
         >>> import pandas
         >>> from capas import datasets
-        >>> frame = pandas.DataFrame({"age": [30, 50], "city": ["Rome", "Lima"], "planet": "Earth", "ill": [True, False]})
+        >>> frame = pandas.DataFrame(
+        ...     {"age": [30, 50], "city": ["Rome", "Lima"], "planet": "Earth", "ill": [True, False]}
+        ... )
         >>> preparation = datasets.TablePreparation.fit(frame, target="ill")
         >>> preparation.features, preparation.classes, preparation.dropped
         (('age', 'city=Lima', 'city=Rome'), (False, True), ('planet',))

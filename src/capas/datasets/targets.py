@@ -85,7 +85,7 @@ def fit_target(column: Any, task: str | None) -> ClassTarget | NumberTarget:
         raise cells.refusal(
             column.name,
             "targets that differ",
-            f"{column.iloc[0]} in every row",
+            f"{cells.plain(column.iloc[0])!r} in every row",
             "Choose another target, or more rows.",
         )
     if classes:
