@@ -119,7 +119,6 @@ def focal(
     if alpha is not None and not 0 <= alpha <= 1:
         raise ArgumentError("focal", expected="0 <= alpha <= 1", got=repr(alpha), remedy="0.25 is usual with gamma=2.")
     o, t = prepare(focal, outputs, targets, mask)
-    t = t.astype(o.dtype)
     return per_example(focal, optax.sigmoid_focal_loss(o, t, alpha=alpha, gamma=gamma), weights, mask)
 
 
@@ -162,4 +161,4 @@ def kl_divergence(
         [0.0, 0.6930999755859375]
     """
     o, t = prepare(kl_divergence, outputs, targets, mask)
-    return per_example(kl_divergence, optax.kl_divergence(jax.nn.log_softmax(o), t.astype(o.dtype)), weights, mask)
+    return per_example(kl_divergence, optax.kl_divergence(jax.nn.log_softmax(o), t), weights, mask)

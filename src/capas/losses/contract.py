@@ -73,16 +73,19 @@ def from_logits(loss: Loss) -> bool:
 
 
 def prepare(loss: Loss, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike | None) -> tuple[Array, Array]:
-    """Outputs in float32 or better, and targets that the loss takes, with zeros wherever the mask says False.
+    """Outputs in float32 or better, targets that the loss takes (classes stay integers); zeros where the mask is False.
 
     Zeros before the computation, not after: a gradient through an infinite value would be NaN even times zero.
     """
     outputs, targets = _array(outputs), _array(targets)
     name, known = _declared(loss)
-    outputs = outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))
     kept = None if mask is None else _boolean(name, mask)
     if known is not None:
         known.check(name, outputs.shape, targets, kept)
+    precise = jnp.issubdtype(outputs.dtype, jnp.floating) and outputs.dtype.itemsize >= 4
+    outputs = outputs if precise else outputs.astype(jnp.float32)
+    if targets.ndim == outputs.ndim:
+        targets = targets.astype(outputs.dtype)
     if kept is None:
         return outputs, targets
     return _zeroed(name, kept, outputs), _zeroed(name, kept, targets)
@@ -125,7 +128,7 @@ def per_example(loss: Loss, values: Array, weights: ArrayLike | None, mask: Arra
     if mask is None:
         return values.mean(axes)
     kept = jnp.broadcast_to(spread(name, "mask", _array(mask), values.shape), values.shape)
-    return jnp.where(kept, values, 0).sum(axes) / jnp.maximum(kept.sum(axes), 1)
+    return jnp.where(kept, values, 0).sum(axes) / jnp.maximum(kept.sum(axes), 1).astype(values.dtype)
 
 
 def mean(values: Float[Array, "batch"], weights: ArrayLike | None = None, mask: ArrayLike | None = None) -> Array:
@@ -146,7 +149,8 @@ def mean(values: Float[Array, "batch"], weights: ArrayLike | None = None, mask: 
     """
     if weights is None and mask is None:
         return values.mean()
-    factors = jnp.ones_like(values) if weights is None else spread("mean", "weights", _array(weights), values.shape)
+    given = jnp.ones_like(values) if weights is None else _array(weights).astype(values.dtype)
+    factors = spread("mean", "weights", given, values.shape)
     if mask is not None:
         factors = jnp.where(spread("mean", "mask", _boolean("mean", mask), values.shape), factors, 0)
     total = factors.sum()

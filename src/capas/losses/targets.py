@@ -99,8 +99,7 @@ def _refuse(name: str, bad: np.ndarray, values: Values, mask: Array | None, expe
     if isinstance(mask, jax.core.Tracer):
         return
     if mask is not None:
-        shape = values.shape if mask.ndim <= values.ndim else (*values.shape, mask.shape[-1])
-        bad = bad & np.asarray(spread(name, "mask", mask, shape))
+        bad = bad & np.asarray(spread(name, "mask", mask, values.shape))
     if bad.any():
         position = tuple(int(i) for i in np.argwhere(bad)[0])
         raise DataError(name, expected=expected, got=f"{values[position]:g} at position {position}", remedy=remedy)
