@@ -11,6 +11,7 @@ from scipy import integrate, special
 from capas import losses
 from capas.errors import CapasError
 
+pytestmark = pytest.mark.usefixtures("strict_promotion")
 rng = np.random.default_rng(0)
 REAL = rng.normal(0.7, 2, (6, 5))
 COUNTS = rng.poisson(2, (6, 5))

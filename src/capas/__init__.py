@@ -1,1 +1,14 @@
 """Deep networks whose signals are known before the first training step."""
+
+from . import datasets as datasets
+from . import losses as losses
+from . import nn as nn
+from . import weights as weights
+from .model import Model as Model
+from .model import init as init
+from .model import load as load
+from .train import History as History
+from .train import evaluate as evaluate
+from .train import fit as fit
+
+__version__ = "0.1.0"

@@ -20,6 +20,7 @@ from . import nn, weights
 from .errors import ArgumentError, DataError, ShapeError
 from .nn.layer import Layer, Shape, Tree, paths, walk
 from .randomness import Purpose, derive
+from .weights.initialize import Choice
 
 FORMAT = "capas-1"
 
@@ -143,7 +144,12 @@ def _remedy(shape: Shape, wanted: Shape) -> str:
 
 
 def init(
-    network: Layer, input_shape: Shape, *, seed: int = 0, scheme: Any = "auto", metadata: Mapping[str, Any] | None = None
+    network: Layer,
+    input_shape: Shape,
+    *,
+    seed: int = 0,
+    scheme: Choice | Mapping[str, Choice] = "auto",
+    metadata: Mapping[str, Any] | None = None,
 ) -> Model:
     """A model with fresh weights.
 

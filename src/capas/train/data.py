@@ -123,7 +123,7 @@ def _strata(y: HostArray) -> list[HostArray]:
 
 @dataclass(frozen=True)
 class ArrayFeed:
-    """Shuffled batches of arrays. The last one is filled up from the start of the epoch's order, so all have one size."""
+    """Shuffled batches of arrays; the last is filled up from the start of the epoch's order, so all have one size."""
 
     data: Examples
     batch_size: int

@@ -130,7 +130,7 @@ class Training:
 
     def _judge(self, now: TrainState, history: History, best: Best) -> Best:
         last = history.records[-1]
-        value = last.get("val_loss", last["loss"])
+        value = last["val_loss"] if "val_loss" in last else last["loss"]
         return Best(value, last["epoch"], now.params, now.state) if value < best.value else best
 
     def _end(self, now: TrainState, history: History, best: Best) -> str:

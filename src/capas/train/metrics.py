@@ -49,8 +49,8 @@ named: dict[str, PerExample] = {
 def defaults(loss: Callable[..., Any]) -> tuple[str, ...]:
     """What to report where nothing was asked for: the accuracy that goes with a classification loss."""
     base = loss.func if isinstance(loss, partial) else loss
-    kinds = {losses.softmax_cross_entropy: ("loss", "accuracy"), losses.binary_cross_entropy: ("loss", "binary_accuracy")}
-    return kinds.get(base, ("loss",))
+    accuracies = {losses.softmax_cross_entropy: "accuracy", losses.binary_cross_entropy: "binary_accuracy"}
+    return ("loss", accuracies[base]) if base in accuracies else ("loss",)
 
 
 def resolve(metrics: Sequence[str | PerExample], loss: PerExample) -> dict[str, PerExample]:

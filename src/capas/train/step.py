@@ -71,8 +71,9 @@ class Objective:
         outputs, new_state = self.outputs(params, state, batch, step)
         value = losses.mean(self.loss(outputs, batch.y), batch.weights)
         seen = lax.stop_gradient(outputs)
-        others = [value if m is self.loss else losses.mean(m(seen, batch.y), batch.weights) for m in self.metrics.values()]
-        return value, (new_state, jnp.stack([value, *others]))
+        metrics = self.metrics.values()
+        reported = [value if m is self.loss else losses.mean(m(seen, batch.y), batch.weights) for m in metrics]
+        return value, (new_state, jnp.stack([value, *reported]))
 
     def outputs(self, params: Tree, state: Tree, batch: Examples, step: Array) -> tuple[Array, Tree]:
         """What the network gives for a batch in training mode."""

@@ -1,0 +1,17 @@
+"""Weights to start from: schemes that sample a kernel and state its law, and the gain an activation asks for."""
+
+from .gain import gain as gain
+from .initialize import initialize as initialize
+from .schemes import Constant as Constant
+from .schemes import Glorot as Glorot
+from .schemes import He as He
+from .schemes import Law as Law
+from .schemes import LeCun as LeCun
+from .schemes import Normal as Normal
+from .schemes import Scheme as Scheme
+from .schemes import TruncatedNormal as TruncatedNormal
+from .schemes import Uniform as Uniform
+from .schemes import Zeros as Zeros
+from .structured import DeltaOrthogonal as DeltaOrthogonal
+from .structured import Identity as Identity
+from .structured import Orthogonal as Orthogonal
