@@ -10,7 +10,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import capas
-from capas import losses, nn
+from capas import losses, nn, weights
 from capas.errors import ArgumentError, DataError, NotFiniteError, ShapeError
 from capas.nn.layer import paths
 from capas.train.data import ArrayFeed, examples
@@ -226,14 +226,15 @@ def assert_close_to_steps(model, net, target, settings, steps):
 
 def test_the_copy_of_a_repeated_block_is_named():
     net = nn.Sequential(nn.Repeat(nn.Sequential(lambda x: 1e4 * x, nn.Dense(6)), 20), nn.Dense(1))
-    model = capas.init(net, input_shape=(6,), scheme=capas.weights.Identity())
+    model = capas.init(net, input_shape=(6,), scheme=weights.Identity())
     text = message(NotFiniteError, lambda: quiet(model, (X, X[:, :1]), loss=losses.mse, validation=None))
     assert text.startswith("Activation '0/9/block/0': expected a finite output")
 
 
 def test_a_gradient_that_is_not_finite_is_named():
     net = nn.Sequential(nn.Dense(3), lambda x: jnp.sqrt(jnp.abs(x) * 0.0), nn.Dense(1))
-    text = message(NotFiniteError, lambda: quiet(start(net), (X, X[:, :1]), loss=losses.mse, validation=None))
+    model = capas.init(net, input_shape=(6,), scheme=weights.LeCun())
+    text = message(NotFiniteError, lambda: quiet(model, (X, X[:, :1]), loss=losses.mse, validation=None))
     assert text == (
         "gradient of '0/bias': expected a finite number at every step, got none at step 0, from finite outputs of the "
         "network. Use a smaller learning rate, clip the gradients as the default optimizer does, or start from scheme='auto'."

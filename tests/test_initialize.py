@@ -1,0 +1,171 @@
+"""Which scheme each kernel of a network gets, and that the default keeps the signal."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import capas
+from capas import nn, weights
+from capas.errors import ArgumentError
+from capas.weights.feed import feeds
+from capas.weights.initialize import schemes
+
+relu, tanh = nn.Activation("relu"), nn.Activation("tanh")
+WIDE = ["relu", "tanh", "sigmoid", "gelu", "elu", "silu", "softplus", "exp", "abs", "leaky_relu"]
+
+
+def second(x):
+    return float(np.square(np.asarray(x, np.float64)).mean())
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_default_weights_keep_the_second_moment_through_any_activation(name):
+    """Width 200, 10 draws of weights and data: the mean second moment is within 5 standard errors of 1."""
+    net = nn.Sequential(nn.Dense(200), name, nn.Dense(200))
+    data = jax.random.normal(jax.random.key(9), (10, 64, 200))
+    moments = [second(capas.init(net, input_shape=(200,), seed=s)(x)) for s, x in enumerate(data)]
+    error = np.std(moments, ddof=1) / math.sqrt(10)
+    assert abs(np.mean(moments) - 1) < 5 * error
+    assert error < 0.03
+
+
+def test_default_weights_of_other_shapes():
+    """Wider, narrower, convolution, stride, groups, transposed: Var(w) is gain² / fan_in throughout."""
+    net = nn.Sequential(
+        nn.Conv(32, (3, 3), padding="circular"),
+        "relu",
+        nn.Conv(64, (3, 3), stride=2, groups=4),
+        "tanh",
+        nn.ConvTranspose(16, (4, 4), stride=2),
+        "gelu",
+        nn.Flatten(),
+        nn.Dense(300),
+        "sigmoid",
+        nn.Dense(10),
+    )
+    model = capas.init(net, input_shape=(8, 8, 3))
+    expected = {"0": (27, 1), "2": (72, weights.gain("relu") ** 2), "4": (256, weights.gain("tanh") ** 2)}
+    expected |= {"7": (1024, weights.gain("gelu") ** 2), "9": (300, weights.gain("sigmoid") ** 2)}
+    for name, (fan_in, power) in expected.items():
+        assert second(model.params[name]["weight"]) == pytest.approx(power / fan_in, rel=1e-4)
+
+
+def test_biases_and_normalization_start_at_their_constants():
+    net = nn.Sequential(nn.Dense(4), nn.BatchNorm(), nn.PReLU())
+    model = capas.init(net, input_shape=(3,), scheme=weights.Constant(5.0))
+    assert model.params["0"]["bias"].tolist() == [0] * 4
+    assert model.params["1"]["scale"].tolist() == [1] * 4
+    assert model.params["2"]["slope"].tolist() == [0.25] * 4
+    assert np.all(model.params["0"]["weight"] == 5)
+
+
+@pytest.mark.parametrize(
+    ("net", "expected"),
+    [
+        (nn.Sequential("relu", nn.Dense(4), nn.Dense(4)), {"1/weight": (relu,), "2/weight": ()}),
+        (nn.Sequential("relu", nn.Dropout(0.5), "tanh", nn.Dense(4)), {"3/weight": (relu, tanh)}),
+        (nn.Sequential("relu", nn.LayerNorm(), nn.Dense(4)), {"2/weight": ()}),
+        (nn.Sequential("relu", jax.nn.softmax, nn.Dense(4)), {"2/weight": ()}),
+        (nn.Sequential("relu", nn.Softmax(), nn.Dense(4)), {"2/weight": ()}),
+        (
+            nn.Sequential(nn.PReLU(0.1), nn.Dense(4)),
+            {"1/weight": (nn.Activation("leaky_relu", negative_slope=0.1),)},
+        ),
+        (
+            nn.Sequential("relu", nn.Residual(nn.Sequential(nn.Dense(4), "tanh")), nn.Dense(4)),
+            {"1/block/0/weight": (relu,), "2/weight": ()},
+        ),
+        (
+            nn.Sequential(
+                nn.Parallel((nn.Sequential(nn.Dense(4), "tanh"), "tanh"), combine="concatenate"), nn.Dense(4)
+            ),
+            {"0/0/0/weight": (), "1/weight": (tanh,)},
+        ),
+        (
+            nn.Sequential(
+                nn.Parallel((nn.Sequential(nn.Dense(4), "tanh"), "relu"), combine="concatenate"), nn.Dense(4)
+            ),
+            {"0/0/0/weight": (), "1/weight": ()},
+        ),
+        (
+            nn.Sequential("tanh", nn.Repeat(nn.Sequential(nn.Dense(4), "relu"), 3), nn.Dense(4)),
+            {"1/block/0/weight": (relu,), "2/weight": (relu,)},
+        ),
+        (nn.Sequential("relu", nn.WeightStandardized(nn.Dense(4)), nn.Dense(4)), {"1/weight": (relu,), "2/weight": ()}),
+    ],
+)
+def test_what_stands_before_each_kernel(net, expected):
+    assert feeds(net, (4,)) == expected
+
+
+def test_learned_swish_counts_as_it_starts():
+    model = capas.init(nn.Sequential(nn.Swish(1.0), nn.Dense(64)), input_shape=(64,))
+    assert second(model.params["1"]["weight"]) == pytest.approx(weights.gain("silu") ** 2 / 64, rel=1e-5)
+
+
+def test_pooling_flattening_and_dropout_pass_on():
+    net = nn.Sequential(nn.Conv(4, (3, 3)), "relu", nn.MaxPool((2, 2)), nn.Flatten(), nn.Dropout(0.1), nn.Dense(4))
+    assert feeds(net, (4, 4, 1))["5/weight"] == (relu,)
+
+
+def test_schemes_by_pattern():
+    net = nn.Sequential(
+        stem=nn.Dense(8), act="relu", body=nn.Repeat(nn.Sequential(nn.Dense(8), "relu"), 2), head=nn.Dense(8)
+    )
+    chosen = schemes(net, (8,), {"head/*": weights.Zeros(), "body/*": weights.He(), "*": weights.LeCun()})
+    expected = {"stem": weights.LeCun(), "body/block/0": weights.He(), "head": weights.Zeros()}
+    assert chosen == {f"{path}/weight": scheme for path, scheme in expected.items()}
+    rest = schemes(net, (8,), {"head/*": weights.Zeros()})
+    assert rest["body/block/0/weight"] == weights.Orthogonal(weights.gain("relu"))
+
+
+def test_copies_of_a_repeat_are_drawn_apart_and_each_is_orthogonal():
+    model = capas.init(nn.Repeat(nn.Sequential(nn.Dense(16), "tanh"), 3), input_shape=(16,))
+    stacked = np.asarray(model.params["block"]["0"]["weight"], np.float64)
+    assert stacked.shape == (3, 16, 16)
+    for matrix in stacked:
+        np.testing.assert_allclose(matrix @ matrix.T, weights.gain("tanh") ** 2 * np.eye(16), atol=1e-5)
+    assert not np.allclose(stacked[0], stacked[1])
+
+
+def test_same_seed_same_weights_and_other_seed_other_weights():
+    net = nn.Sequential(nn.Dense(8), nn.Dense(8))
+    first, again, other = (capas.init(net, input_shape=(8,), seed=s).params for s in (1, 1, 2))
+    same = jax.tree.map(lambda a, b: bool((a == b).all()), first, again)
+    assert all(jax.tree.leaves(same))
+    assert not np.allclose(first["0"]["weight"], other["0"]["weight"])
+    assert not np.allclose(first["0"]["weight"], first["1"]["weight"])
+
+
+def test_a_bare_function_in_float32_is_good_enough():
+    net = nn.Sequential(lambda z: jnp.float32(2) * z.astype(jnp.float32), nn.Dense(32))
+    assert second(capas.init(net, input_shape=(32,)).params["1"]["weight"]) == pytest.approx(1 / 4 / 32, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "text"),
+    [
+        (
+            "he",
+            'scheme: expected "auto", a scheme out of capas.weights, or a mapping from patterns of paths to these, '
+            "got 'he'. Write, for example, weights.He().",
+        ),
+        (
+            weights.He,
+            'scheme: expected "auto", a scheme out of capas.weights, or a mapping from patterns of paths to these, '
+            "got <class 'capas.weights.schemes.He'>. Write weights.He(...).",
+        ),
+        (
+            {"tail/*": weights.Zeros()},
+            "scheme: expected patterns that match the path of a kernel, got 'tail/*'. The kernels are 0/weight, "
+            "1/weight; '*' stands for anything.",
+        ),
+    ],
+)
+def test_refusals(scheme, text):
+    with pytest.raises(ArgumentError) as caught:
+        capas.init(nn.Sequential(nn.Dense(2), nn.Dense(2)), input_shape=(2,), scheme=scheme)
+    assert str(caught.value) == text
