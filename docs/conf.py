@@ -1,5 +1,7 @@
 """Sphinx configuration."""
 
+import re
+
 project = "capas"
 author = "the capas team"
 extensions = [
@@ -15,24 +17,21 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "capas"
 html_static_path = ["_static"]
+napoleon_use_ivar = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True, "undoc-members": False}
-# Docstrings write formulas between dollar signs, as the Markdown pages do.
 nitpicky = False
 suppress_warnings = ["myst.header"]
 
 
-def _dollars_to_math(app, what, name, obj, options, lines):  # noqa: ANN001, ANN202, PLR0917
-    """Turn $...$ and `code` of docstrings into what reStructuredText calls them."""
-    import re
-
-    for i, line in enumerate(lines):
-        line = re.sub(r"(?<![:`])`([^`]+)`(?!`)", r"``\1``", line)
-        lines[i] = re.sub(r"\$([^$]+)\$", r":math:`\1`", line)
+def _dollars_to_math(app, what, name, obj, options, lines):
+    """Turn `code` and $formulas$ of docstrings, which may run over lines, into what reStructuredText calls them."""
+    text = re.sub(r"(?<![:`])`([^`]+)`(?!`)", r"``\1``", "\n".join(lines))
+    lines[:] = re.sub(r"\$([^$]+)\$", lambda m: f":math:`{' '.join(m[1].split())}`", text).split("\n")
 
 
-def setup(app):  # noqa: ANN001, ANN201
+def setup(app):
     """Register the translation."""
     app.connect("autodoc-process-docstring", _dollars_to_math)

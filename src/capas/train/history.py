@@ -15,7 +15,7 @@ class History:
     `history["val_loss"]` is the list of that value over the epochs; `history.records[-1]` is the last epoch.
 
     Attributes:
-        records: per epoch a dict with "epoch", "step", "loss", the metrics, the same with "val_" in front, "seconds".
+        records: per epoch a dict with "epoch", "step", "loss", the metrics, `val_loss` and so on, "seconds".
         ended: "epochs done", "no improvement in N epochs", or "a callback asked".
         best_epoch: the epoch whose weights were returned, where early stopping was on.
     """
