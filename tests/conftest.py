@@ -1,8 +1,17 @@
-"""Settings under which all tests run."""
+"""Settings under which tests run."""
+
+from collections.abc import Iterator
 
 import jax
+import pytest
 
-# A number of another precision that slips into a layer widens everything after it, unseen. Ranks stay free:
-# adding a bias to a batch is a promotion of rank. Types are left to mypy: checked at run time, a wrong one would
-# stop at the annotation, before the refusal that is to be tested.
-jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+@pytest.fixture
+def strict_promotion() -> Iterator[None]:
+    """Mixed precisions are an error: a number of another one that slips into a layer widens all that follows, unseen.
+
+    Not for tests that train, since Optax mixes integers and floats. Ranks stay free: a bias added to a batch promotes
+    one. Types are left to mypy: checked at run time, a wrong one would stop before the refusal that is to be tested.
+    """
+    with jax.numpy_dtype_promotion("strict"):
+        yield

@@ -20,7 +20,9 @@ def test_an_epoch_holds_every_example_and_fills_the_last_batch_from_its_start():
 
 
 def test_orders_differ_by_epoch_and_by_seed_and_repeat():
-    orders = [ArrayFeed(numbered(50), 10, seed).order(epoch).ravel() for seed, epoch in ((0, 0), (0, 1), (1, 0), (0, 0))]
+    orders = [
+        ArrayFeed(numbered(50), 10, seed).order(epoch).ravel() for seed, epoch in ((0, 0), (0, 1), (1, 0), (0, 0))
+    ]
     assert orders[0].tolist() == orders[3].tolist()
     assert orders[0].tolist() != orders[1].tolist() != orders[2].tolist() != orders[0].tolist()
 

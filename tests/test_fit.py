@@ -43,7 +43,13 @@ def test_gradient_descent_on_a_linear_model_equals_the_loop_by_hand():
     weights = RNG.uniform(0.5, 2, 90).astype(np.float32)
     model = start(nn.Dense(1))
     trained, history = quiet(
-        model, (X, target, weights), loss=losses.mse, optimizer=optax.sgd(0.05), validation=None, batch_size=40, epochs=3
+        model,
+        (X, target, weights),
+        loss=losses.mse,
+        optimizer=optax.sgd(0.05),
+        validation=None,
+        batch_size=40,
+        epochs=3,
     )
     w, b = np.asarray(model.params["weight"], np.float64), np.asarray(model.params["bias"], np.float64)
     feed = ArrayFeed(examples((X, target, weights)), 40, seed=0)
@@ -111,7 +117,9 @@ def test_convolutions_train_one_step_at_a_time():
     images = RNG.normal(0.3, 1, (60, 4, 4, 1)).astype(np.float32)
     labels = (images.mean((1, 2, 3)) > 0.3).astype(np.int32)
     net = nn.Sequential(nn.Conv(4, (3, 3)), "relu", nn.GlobalAvgPool(), nn.Dense(2))
-    model, history = quiet(start(net, (4, 4, 1)), (images, labels), epochs=40, batch_size=20, validation=None, learning_rate=0.02)
+    model, history = quiet(
+        start(net, (4, 4, 1)), (images, labels), epochs=40, batch_size=20, validation=None, learning_rate=0.02
+    )
     assert history["accuracy"][-1] > 0.9
     assert capas.evaluate(model, (images, labels))["accuracy"] > 0.9
 
@@ -160,7 +168,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
     assert history["val_loss"] == expected["val_loss"]
     again, _ = quiet(start(net), (X, Y), checkpoint=tmp_path / "run", **settings)
     assert_same(again.params, whole.params)
-    assert message(ArgumentError, lambda: quiet(start(net), (X, Y), checkpoint=tmp_path / "run", **{**settings, "seed": 6})) == (
+    assert message(
+        ArgumentError, lambda: quiet(start(net), (X, Y), checkpoint=tmp_path / "run", **{**settings, "seed": 6})
+    ) == (
         f"checkpoint {str(tmp_path / 'run')!r}: expected a run with seed=6, got 5. "
         "Continue with the settings it began with, or give a new folder."
     )

@@ -289,7 +289,7 @@ REFUSED = [
     ),
     (
         lambda: cross(OUTPUTS, SOFT - 2 * (np.arange(5) == 4)),
-        f"DataError: softmax_cross_entropy: expected probabilities of at least 0, got -2 at position (0, 4). "
+        "DataError: softmax_cross_entropy: expected probabilities of at least 0, got -2 at position (0, 4). "
         "Apply jax.nn.softmax to logits.",
     ),
     (

@@ -135,9 +135,7 @@ def test_arrays_that_are_not_the_networks_are_refused(tmp_path):
         return message(DataError, lambda: capas.load(path))
 
     bias = {"params/bias": np.zeros(2, np.float32)}
-    assert load_with(**bias) == (
-        f"{path}: expected an array 'params/weight' of shape (3, 2), got none. {remedy}"
-    )
+    assert load_with(**bias) == (f"{path}: expected an array 'params/weight' of shape (3, 2), got none. {remedy}")
     assert load_with(**bias, **{"params/weight": np.zeros((2, 3), np.float32)}) == (
         f"{path}: expected an array 'params/weight' of shape (3, 2), got (2, 3). {remedy}"
     )

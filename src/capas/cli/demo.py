@@ -34,7 +34,9 @@ def run(out: Path) -> None:
     )
     metadata = {"preparation": datasets.to_json(data.preparation)}
     runs = {
-        "small CNN, default weights": init(nn.Sequential(nn.from_text(IMAGE_NET), nn.Dense(classes)), shape, metadata=metadata),
+        "small CNN, default weights": init(
+            nn.Sequential(nn.from_text(IMAGE_NET), nn.Dense(classes)), shape, metadata=metadata
+        ),
         f"plain {DEPTH}-layer ReLU network, default weights": init(deep, shape),
         f"plain {DEPTH}-layer ReLU network, Glorot weights": init(deep, shape, scheme=weights.Glorot()),
     }

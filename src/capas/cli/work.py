@@ -24,6 +24,7 @@ IMAGE_NET = "conv:32:3x3,relu,max_pool:2x2,conv:64:3x3,relu,max_pool:2x2,flatten
 TABLE_NET = "dense:128,relu,dense:128,relu"
 TABLES = (".csv", ".parquet")
 NAMED: dict[str, Callable[[], Images]] = {"fashion-mnist": datasets.fashion_mnist, "digits": datasets.digits}
+TRAINING = f"{', '.join(NAMED)}, a folder, or a file that ends in {' or '.join(TABLES)}"
 
 Pair = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
@@ -57,7 +58,7 @@ def loss_for(preparation: ImagePreparation | TablePreparation) -> Any:
 
 def training_source(data: str, target: str | None, task: str | None, size: str | None) -> Source:
     """Read the data that `capas train` is given."""
-    table = data.endswith(TABLES)
+    table = data.lower().endswith(TABLES)
     for option, given, wanted in (("target", target, table), ("task", task, table), ("size", size, not table)):
         if given is not None and not wanted:
             raise ArgumentError(
@@ -68,7 +69,7 @@ def training_source(data: str, target: str | None, task: str | None, size: str |
             )
     if table:
         return _table_source(data, target, task)
-    images = NAMED[data]() if data in NAMED else datasets.image_folder(_existing(data), _size(size))
+    images = NAMED[data]() if data in NAMED else datasets.image_folder(_existing(data, TRAINING), _size(size))
     return Source(str(images), images.preparation, images.train, images.test)
 
 
@@ -88,15 +89,10 @@ def _table_source(data: str, target: str | None, task: str | None) -> Source:
     return Source(title, preparation, (preparation.prepare(frame), preparation.targets(frame)))
 
 
-def _existing(data: str) -> Path:
+def _existing(data: str, wanted: str) -> Path:
     if Path(data).exists():
         return Path(data)
-    raise DataError(
-        data,
-        expected=f"{', '.join(NAMED)}, a folder, or a file that ends in {' or '.join(TABLES)}",
-        got="nothing of that name",
-        remedy="Check the path.",
-    )
+    raise DataError(data, expected=wanted, got="nothing of that name", remedy="Check the path.")
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
@@ -122,7 +118,9 @@ def _read_net(text: str) -> Layer:
     try:
         return nn.from_json(json.loads(Path(text).read_text()))
     except (OSError, json.JSONDecodeError) as error:
-        raise DataError(text, expected="a JSON file", got=str(error), remedy="Check the path and the syntax.") from error
+        raise DataError(
+            text, expected="a JSON file", got=str(error), remedy="Check the path and the syntax."
+        ) from error
 
 
 def _with_outputs(body: Layer, shape: tuple[int, ...], outputs: int) -> Layer:
@@ -169,7 +167,9 @@ def evaluate(path: Path, data: str) -> dict[str, float]:
     elif data in NAMED:
         x, y = _named_test(data, preparation)
     else:
-        x, y = datasets.labelled_images(_existing(data), preparation)
+        x, y = datasets.labelled_images(
+            _existing(data, f"{', '.join(NAMED)}, or a folder of class folders"), preparation
+        )
     if preparation.classes:
         return evaluate_model(model, (x, y))
     assert isinstance(preparation, TablePreparation)
@@ -208,7 +208,7 @@ def predict(path: Path, data: str) -> Any:
         frame = datasets.read_table(data, preparation)
         x, name, names = preparation.prepare(frame), "row", list(range(len(frame)))
     else:
-        x, files = datasets.read_images(_existing(data), preparation)
+        x, files = datasets.read_images(_existing(data, "an image or a folder of images"), preparation)
         name, names = "file", [str(file) for file in files]
     outputs = model.predict(x)
     if not preparation.classes:

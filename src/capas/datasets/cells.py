@@ -15,7 +15,7 @@ Value = Any  # str, bool, int, float; None stands for a cell with nothing in it
 
 
 def require_frame(frame: Any) -> None:
-    """Refuse what is not a pandas frame with named, distinct columns and at least one row."""
+    """Refuse what is not a pandas frame with rows, and named, distinct columns."""
     try:
         from pandas import DataFrame
     except ImportError as error:
@@ -30,7 +30,9 @@ def require_frame(frame: Any) -> None:
         got, remedy = "no rows", "Check how the table was made."
     else:
         return
-    raise DataError("table", expected="a pandas DataFrame with named, distinct columns", got=got, remedy=remedy)
+    raise DataError(
+        "table", expected="a pandas DataFrame with rows, and named, distinct columns", got=got, remedy=remedy
+    )
 
 
 def require_columns(frame: Any, names: Iterable[str]) -> None:
@@ -79,12 +81,26 @@ def numbers(column: Any) -> HostArray:
 
     missing = np.asarray(column.isna())
     numeric = column if column.dtype.kind in "biuf" else to_numeric(column.astype(object), errors="coerce")
+    if numeric.dtype.kind == "c":
+        raise refusal(column.name, "finite numbers", "complex numbers", "Make two columns of their parts.")
     values = numeric.to_numpy(np.float64, na_value=np.nan)
     bad = np.isinf(values) | (np.isnan(values) & ~missing)
     if bad.any():
         got = f"{listed([column.iloc[int(np.argmax(bad))]])} in {first_row(bad)}"
         raise refusal(column.name, "finite numbers", got, "Correct the cell.")
     return values
+
+
+def standardized(column: Any, mean: float, std: float) -> HostArray:
+    """`(value - mean) / std` as float32, with NaN where nothing stands. Refuses what float32 cannot hold."""
+    values = numbers(column)
+    with np.errstate(over="ignore"):
+        scaled = ((values - mean) / std).astype(np.float32)
+    bad = np.isinf(scaled)
+    if bad.any():
+        got = f"{listed(values[bad][:1])} in {first_row(bad)}"
+        raise refusal(column.name, "numbers of the size of those of training", got, "Correct the cell.")
+    return scaled
 
 
 def distinct(column: Any) -> tuple[HostArray, list[Value]]:

@@ -57,13 +57,12 @@ class NumberColumn:
 
     def prepare(self, frame: Any) -> HostArray:
         """Inputs, float32 of shape (rows, features); see the class. Raises `DataError` naming the first bad row."""
-        values = cells.numbers(frame[self.name])
-        missing = np.isnan(values)
+        scaled = cells.standardized(frame[self.name], self.mean, self.std)
+        missing = np.isnan(scaled)
         if not self.has_missing:
             cells.require_complete(self.name, missing)
-        scaled = np.where(missing, 0, (values - self.mean) / self.std)
-        inputs = (scaled, missing) if self.has_missing else (scaled,)
-        return np.stack(inputs, axis=1).astype(np.float32)
+            return scaled[:, None]
+        return np.stack((np.where(missing, np.float32(0), scaled), missing.astype(np.float32)), axis=1)
 
 
 @described

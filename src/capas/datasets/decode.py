@@ -44,6 +44,8 @@ def _eight_bits(file: Path, image: Any) -> Any:
     if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
         got = "one with transparent pixels"
     elif image.mode in GRAY_MODES or image.mode in COLOUR_MODES:
+        # What is left of it says that all is opaque, and makes Pillow warn.
+        image.info.pop("transparency", None)
         return image.convert("L" if image.mode in GRAY_MODES else "RGB")
     else:
         got = f"one of mode {image.mode}"

@@ -24,7 +24,9 @@ def described(kind: Kind) -> Kind:
 def to_json(value: Any) -> Json:
     """A preparation as plain JSON values: `{"ImagePreparation": {"size": [28, 28], ...}}`.
 
-    They fit into the metadata of a model: `capas.init(net, input_shape, metadata={"data": to_json(preparation)})`.
+    They fit into a model's metadata: `capas.init(net, input_shape, metadata={"preparation": to_json(preparation)})`.
+
+    Raises `ArgumentError` for other dataclasses.
 
     Example:
         >>> from capas import datasets
@@ -32,8 +34,19 @@ def to_json(value: Any) -> Json:
         {'NumberColumn': {'name': 'age', 'mean': 40.0, 'std': 9.5, 'has_missing': False}}
     """
     if is_dataclass(value):
+        _require_described(type(value))
         return {type(value).__name__: {f.name: to_json(getattr(value, f.name)) for f in fields(value)}}
     return [to_json(v) for v in value] if isinstance(value, tuple) else value
+
+
+def _require_described(kind: type) -> None:
+    if kind.__name__ not in _kinds:
+        raise ArgumentError(
+            "to_json",
+            expected=f"a preparation: {', '.join(sorted(_kinds))}",
+            got=kind.__name__,
+            remedy="Give it the preparation of the data: data.preparation.",
+        )
 
 
 def from_json(description: Json) -> Any:

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import ArgumentError, DataError
 from .decode import channel_count, decode, stack
-from .images import HostArray, ImagePreparation, Images, Pair
+from .idx import HostArray
+from .images import ImagePreparation, Images, Pair
 
 Location = str | os.PathLike[str]
 

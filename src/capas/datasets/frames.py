@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +49,24 @@ def read_table(path: Location, preparation: TablePreparation | None = None) -> A
     except FileNotFoundError as error:
         raise _refusal(path, "no such file", "Check the path.") from error
     except (OSError, ValueError) as error:
-        raise _refusal(
-            path, f"one that cannot be read ({type(error).__name__})", "Repair it or save it anew."
-        ) from error
+        reason = f"{error}".split("\n")[0].rstrip(".")
+        raise _refusal(path, f"one that cannot be read ({reason})", "Repair it or save it anew.") from error
     _require_names(path, frame)
     return frame
 
 
 def _csv(path: Location, text: list[str]) -> Any:
-    import pandas
+    from pandas import errors, read_csv
 
     # In one piece (low_memory=False): in several, pandas may find different types for one column.
-    return pandas.read_csv(path, dtype=dict.fromkeys(text, str), low_memory=False)
+    # Of rows longer than the first line, pandas would make the first cell a label (index_col=None) and so give every
+    # cell to another column, or leave out the last one and warn (index_col=False).
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", errors.ParserWarning)
+        try:
+            return read_csv(path, dtype=dict.fromkeys(text, str), low_memory=False, index_col=False)
+        except errors.ParserWarning as error:
+            raise ValueError("rows have more cells than the first line has names") from error
 
 
 def _parquet(path: Location) -> Any:

@@ -15,6 +15,7 @@ from ..errors import DataError
 HostArray = np.ndarray[Any, Any]
 
 UNSIGNED_BYTE = 8
+MOST_AXES = 64  # of a NumPy array
 
 
 def read_idx(path: str | os.PathLike[str]) -> HostArray:
@@ -41,7 +42,7 @@ def read_idx(path: str | os.PathLike[str]) -> HostArray:
                [20, 21, 22]], dtype=uint8)
     """
     content = _content(Path(path))
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UNSIGNED_BYTE:
+    if len(content) < 4 or content[:3] != bytes([0, 0, UNSIGNED_BYTE]) or content[3] > MOST_AXES:
         raise _refusal(path, f"a file that starts with {content[:4].hex(' ') or 'nothing'}")
     start = 4 + 4 * content[3]
     if len(content) < start:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from ..errors import DataError, ShapeError
 from .description import described
+from .idx import HostArray
 
-HostArray = np.ndarray[Any, Any]
 Pair = tuple[HostArray, HostArray]
 
 
@@ -50,7 +49,7 @@ class ImagePreparation:
             classes: what each class index means.
             resized: see the attribute.
 
-        Raises `DataError` if all pixels of a channel are equal.
+        Raises `DataError` for pixels that are not uint8 or all equal in a channel, and `ShapeError` for another shape.
 
         Example:
             >>> import numpy as np
@@ -58,6 +57,14 @@ class ImagePreparation:
             >>> datasets.ImagePreparation.fit(np.array([[[[0], [255]]]], np.uint8), ("cat", "dog"))
             ImagePreparation(size=(1, 2), mean=(0.5,), std=(0.5,), classes=('cat', 'dog'), resized=False)
         """
+        _require_bytes(pixels)
+        if pixels.ndim != 4 or pixels.size == 0:
+            raise ShapeError(
+                "ImagePreparation",
+                expected="images of shape (n, height, width, channels), n at least 1",
+                got=str(pixels.shape),
+                remedy="Add the channel axis: pixels[..., None]." if pixels.ndim == 3 else "Give it training images.",
+            )
         mean, std = zip(*(_moments(pixels[..., c], c) for c in range(pixels.shape[-1])), strict=True)
         return cls((int(pixels.shape[1]), int(pixels.shape[2])), mean, std, tuple(classes), resized)
 
@@ -87,13 +94,7 @@ class ImagePreparation:
             >>> data.preparation.apply(data.preparation.restore(data.test[0])).shape
             (360, 8, 8, 1)
         """
-        if pixels.dtype != np.uint8:
-            raise DataError(
-                "ImagePreparation",
-                expected="pixels of type uint8, from 0 to 255",
-                got=str(pixels.dtype),
-                remedy="Give it raw pixels; images that are prepared already go to the model as they are.",
-            )
+        _require_bytes(pixels)
         if pixels.shape[-3:] != self.input_shape:
             raise ShapeError(
                 "ImagePreparation",
@@ -114,6 +115,16 @@ class ImagePreparation:
         """The pixels, uint8, of prepared images; the inverse of `apply`."""
         levels = (x * np.asarray(self.std) + np.asarray(self.mean)) * 255
         return np.clip(np.round(levels), 0, 255).astype(np.uint8)
+
+
+def _require_bytes(pixels: HostArray) -> None:
+    if pixels.dtype != np.uint8:
+        raise DataError(
+            "ImagePreparation",
+            expected="pixels of type uint8, from 0 to 255",
+            got=str(pixels.dtype),
+            remedy="Give it raw pixels; images that are prepared already go to the model as they are.",
+        )
 
 
 def _moments(values: HostArray, channel: int) -> tuple[float, float]:

@@ -65,8 +65,7 @@ class NumberTarget:
     def encode(self, frame: Any) -> HostArray:
         """Standardized targets, float32 of shape (rows, 1). Raises `DataError` naming the first row without one."""
         _require_targets(frame[self.name])
-        values = cells.numbers(frame[self.name])
-        return ((values - self.mean) / self.std).astype(np.float32)[:, None]
+        return cells.standardized(frame[self.name], self.mean, self.std)[:, None]
 
 
 def fit_target(column: Any, task: str | None) -> ClassTarget | NumberTarget:

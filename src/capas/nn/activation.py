@@ -285,6 +285,7 @@ class Softmax(Layer):
     def apply(
         self, params: Tree, state: Tree, x: Array, *, key: PRNGKeyArray | None = None, training: bool = False
     ) -> tuple[Array, Tree]:
+        require.matches(self, x, x.shape[-1])
         return jax.nn.softmax(x), state
 
 
@@ -307,4 +308,5 @@ class LogSoftmax(Layer):
     def apply(
         self, params: Tree, state: Tree, x: Array, *, key: PRNGKeyArray | None = None, training: bool = False
     ) -> tuple[Array, Tree]:
+        require.matches(self, x, x.shape[-1])
         return jax.nn.log_softmax(x), state

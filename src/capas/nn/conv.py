@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, PRNGKeyArray
 
+from ..errors import ShapeError
 from . import require
 from .layer import Layer, Parameter, Shape, Tree
 from .window import (
@@ -176,8 +177,15 @@ class ConvTranspose(Layer):
         span = reach(self.window, dilation)
         crop = self._crop(stride, span)
         full = tuple((n - 1) * s + r for n, s, r in zip(sizes, stride, span, strict=True))
-        cut = tuple(lo + hi for lo, hi in crop)
-        return (*output_sizes(self, "valid", full, tuple(c + 1 for c in cut), (1,) * len(cut)), self.features)
+        left = tuple(n - lo - hi for n, (lo, hi) in zip(full, crop, strict=True))
+        if all(n >= 1 for n in left):
+            return (*left, self.features)
+        raise ShapeError(
+            "ConvTranspose",
+            expected=f"padding that leaves some of its {full} positions",
+            got=repr(self.padding),
+            remedy="Cut off less, or give it a longer signal.",
+        )
 
     def parameters(self, shape: Shape) -> Tree:
         return _declare(self, shape[-1], 1, shrink=1, grow=math.prod(_steps(self)[0]))

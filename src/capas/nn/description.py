@@ -97,7 +97,7 @@ def _make(kind: type[Layer], args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
         raise ArgumentError(
             kind.__name__,
             expected=f"options as in {kind.__name__}{inspect.signature(kind)}",
-            got=str(error).split("__init__() ")[-1],
+            got=str(error).split("__init__() ")[-1].removeprefix("got "),
             remedy=f"See help(capas.nn.{kind.__name__}).",
         ) from error
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from ..errors import ArgumentError
 from . import require
+from .activation import as_layer
 from .layer import Layer, Parameter, Shape, Tree
 
 
@@ -30,7 +31,7 @@ def _require(layer: Layer, params: Tree, x: Array) -> None:
 
 
 def _wide(x: Array) -> Array:
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return x if jnp.finfo(x.dtype).bits >= 32 else x.astype(jnp.float32)
 
 
 def _normalize(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
@@ -236,7 +237,7 @@ class GroupNorm(Layer):
     ) -> tuple[Array, Tree]:
         _require(self, params, x)
         self.output_shape(x.shape[1:])
-        grouped = x.reshape(*x.shape[:-1], self.groups, -1)
+        grouped = x.reshape(*x.shape[:-1], self.groups, x.shape[-1] // self.groups)
         axes = (*range(1, x.ndim - 1), -1)
         return _rescale(_normalize(grouped, axes, self.epsilon).reshape(x.shape), params), state
 
@@ -313,6 +314,7 @@ class WeightStandardized(Layer):
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "layer", as_layer(self.layer))
         require.between(self, 0, 1, epsilon=self.epsilon)
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -341,6 +343,6 @@ class WeightStandardized(Layer):
         centred = weight - weight.mean(inputs, keepdims=True)
         fan_in = weight[..., 0].size
         norm = jnp.sqrt(jnp.square(centred).sum(inputs) + fan_in * self.epsilon)
-        standard = (centred * (params["gain"] / norm)).astype(params["weight"].dtype)
+        standard = (centred * (_wide(params["gain"]) / norm)).astype(params["weight"].dtype)
         inner = {name: value for name, value in params.items() if name != "gain"}
         return self.layer.apply({**inner, "weight": standard}, state, x, key=key, training=training)

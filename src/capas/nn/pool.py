@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import final
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, PRNGKeyArray
 
+from ..errors import ArgumentError
 from . import require
 from .layer import Layer, Shape, Tree
 from .window import Padding, PerAxis, output_sizes, pad_positions, pads, per_axis, require_padding, require_window
@@ -20,6 +22,13 @@ def _check(layer: MaxPool | AvgPool) -> None:
     require_window(layer, layer.window)
     require_padding(layer, layer.padding, len(layer.window), ("same", "valid"))
     _stride(layer)
+    if isinstance(layer.padding, tuple) and any(max(p) >= w for p, w in zip(layer.padding, layer.window, strict=True)):
+        raise ArgumentError(
+            type(layer).__name__,
+            expected=f"padding narrower than the window {layer.window}",
+            got=repr(layer.padding),
+            remedy="Pad less: a window of nothing but padding has no maximum and no mean.",
+        )
 
 
 def _stride(layer: MaxPool | AvgPool) -> Shape:
@@ -50,12 +59,14 @@ def _reduce(
     return over_axes(split, axis=tuple(range(2, 2 * len(sizes) + 1, 2)))
 
 
+# The fill is a NumPy constant: of a tracer, which jnp.array gives inside jit, JAX cannot see that it is the neutral
+# element, and what it does not know as a maximum or a sum it does not differentiate.
 def _slide_max(x: Array, fill: float, window: Shape, stride: Shape) -> Array:
-    return lax.reduce_window(x, jnp.array(fill, x.dtype), lax.max, window, stride, "VALID")
+    return lax.reduce_window(x, np.array(fill, x.dtype), lax.max, window, stride, "VALID")
 
 
 def _slide_sum(x: Array, fill: float, window: Shape, stride: Shape) -> Array:
-    return lax.reduce_window(x, jnp.array(fill, x.dtype), lax.add, window, stride, "VALID")
+    return lax.reduce_window(x, np.array(fill, x.dtype), lax.add, window, stride, "VALID")
 
 
 @final
@@ -69,7 +80,7 @@ class MaxPool(Layer):
     Args:
         window: one size per axis; its length is the rank.
         stride: step between windows, one number or one per axis; the window itself by default.
-        padding: "valid", "same", or a (low, high) pair per axis.
+        padding: "valid", "same", or a (low, high) pair per axis, narrower than the window.
 
     Example:
         >>> import jax.numpy as jnp
@@ -105,7 +116,7 @@ class AvgPool(Layer):
     Args:
         window: one size per axis; its length is the rank.
         stride: step between windows, one number or one per axis; the window itself by default.
-        padding: "valid", "same", or a (low, high) pair per axis.
+        padding: "valid", "same", or a (low, high) pair per axis, narrower than the window.
 
     Example:
         >>> import jax.numpy as jnp

@@ -26,12 +26,12 @@ def positive(layer: Layer, **values: object) -> None:
 def between(layer: Layer, low: float, high: float, **values: float) -> None:
     """Options that must lie in [low, high)."""
     for name, value in values.items():
-        if not low <= value < high:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value < high:
             raise ArgumentError(
                 type(layer).__name__,
                 expected=f"{low} <= {name} < {high}",
                 got=repr(value),
-                remedy="Choose a value inside the interval.",
+                remedy="Choose a Python number inside the interval.",
             )
 
 

@@ -8,6 +8,7 @@ from typing import final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from ..errors import ArgumentError, DataError, ShapeError
@@ -32,7 +33,7 @@ class Flatten(Layer):
     def apply(
         self, params: Tree, state: Tree, x: Array, *, key: PRNGKeyArray | None = None, training: bool = False
     ) -> tuple[Array, Tree]:
-        return x.reshape(len(x), -1), state
+        return x.reshape(len(x), *self.output_shape(x.shape[1:])), state
 
 
 @final
@@ -129,11 +130,14 @@ class Embedding(Layer):
         return jnp.where(inside[..., None], params["weight"][jnp.where(inside, x, 0)], jnp.nan), state
 
     def _check_range(self, x: Array) -> None:
-        if isinstance(x, jax.core.Tracer) or x.size == 0 or (x.min() >= 0 and x.max() < self.vocabulary):
+        if isinstance(x, jax.core.Tracer) or x.size == 0:
             return
-        raise DataError(
-            "Embedding",
-            expected=f"symbols from 0 to {self.vocabulary - 1}",
-            got=f"symbols from {int(x.min())} to {int(x.max())}",
-            remedy="Enlarge the vocabulary, or map unknown symbols to one that is kept for them.",
-        )
+        symbols = np.asarray(x)  # not jnp: a constant inside a traced function would turn into a tracer
+        low, high = int(symbols.min()), int(symbols.max())
+        if low < 0 or high >= self.vocabulary:
+            raise DataError(
+                "Embedding",
+                expected=f"symbols from 0 to {self.vocabulary - 1}",
+                got=f"symbols from {low} to {high}",
+                remedy="Enlarge the vocabulary, or map unknown symbols to one that is kept for them.",
+            )
