@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 
@@ -18,6 +19,11 @@ class CapasError(Exception):
         Exception.__init__(self, subject, expected, got, remedy)
         self.subject, self.expected, self.got, self.remedy = subject, expected, got, remedy
         self.path: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An exception with keywords cannot be pickled as it is; worker processes send theirs home that way."""
+        words = {"expected": self.expected, "got": self.got, "remedy": self.remedy}
+        return partial(type(self), self.subject, **words), (), vars(self)
 
     def __str__(self) -> str:
         place = f"{self.subject} {'/'.join(self.path)!r}" if self.path else self.subject
