@@ -21,6 +21,7 @@ napoleon_use_ivar = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {name: name for name in ("ArrayLike", "Array", "PRNGKeyArray")}
 autodoc_default_options = {"members": True, "undoc-members": False}
 nitpicky = False
 suppress_warnings = ["myst.header"]

@@ -156,7 +156,7 @@ def test_a_bare_function_in_float32_is_good_enough():
         (
             weights.He,
             'scheme: expected "auto", a scheme out of capas.weights, or a mapping from patterns of paths to these, '
-            "got <class 'capas.weights.schemes.He'>. Write weights.He(...).",
+            "got <class 'capas.weights.scaled.He'>. Write weights.He(...).",
         ),
         (
             {"tail/*": weights.Zeros()},

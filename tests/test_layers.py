@@ -13,8 +13,8 @@ import pytest
 from capas import nn
 from capas.errors import CapasError
 from capas.model import Model, load
-from capas.nn.compose import contains
 from capas.nn.layer import type_registry
+from capas.nn.repeat import contains
 
 from .layer_table import CASES, Case, merged
 

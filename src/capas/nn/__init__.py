@@ -5,9 +5,7 @@ from .activation import LogSoftmax as LogSoftmax
 from .activation import PReLU as PReLU
 from .activation import Softmax as Softmax
 from .activation import Swish as Swish
-from .activation import activations as activations
 from .compose import Parallel as Parallel
-from .compose import Repeat as Repeat
 from .compose import Residual as Residual
 from .compose import Sequential as Sequential
 from .conv import Conv as Conv
@@ -17,6 +15,7 @@ from .description import from_json as from_json
 from .description import from_text as from_text
 from .description import to_json as to_json
 from .dropout import Dropout as Dropout
+from .functions import activations as activations
 from .layer import Layer as Layer
 from .layer import Parameter as Parameter
 from .normalization import BatchNorm as BatchNorm
@@ -24,11 +23,12 @@ from .normalization import GroupNorm as GroupNorm
 from .normalization import InstanceNorm as InstanceNorm
 from .normalization import LayerNorm as LayerNorm
 from .normalization import RMSNorm as RMSNorm
-from .normalization import WeightStandardized as WeightStandardized
 from .pool import AvgPool as AvgPool
 from .pool import GlobalAvgPool as GlobalAvgPool
 from .pool import GlobalMaxPool as GlobalMaxPool
 from .pool import MaxPool as MaxPool
+from .repeat import Repeat as Repeat
 from .shape import Embedding as Embedding
 from .shape import Flatten as Flatten
 from .shape import Reshape as Reshape
+from .standardized import WeightStandardized as WeightStandardized

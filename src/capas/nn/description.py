@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import ArgumentError, located
-from .activation import Activation, as_layer, is_named
+from .activation import Activation, as_layer
 from .compose import Sequential
+from .functions import is_named
 from .layer import Layer, type_registry
 
 Json = Any

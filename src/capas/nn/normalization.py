@@ -1,4 +1,4 @@
-"""Normalization of signals, and of weights. Statistics are computed in float32 or wider."""
+"""Normalization of signals. Statistics are computed in float32 or wider."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, PRNGKeyArray
 
-from ..errors import ArgumentError
 from . import require
-from .activation import as_layer
 from .layer import Layer, Parameter, Shape, Tree
 
 
@@ -30,13 +28,14 @@ def _require(layer: Layer, params: Tree, x: Array) -> None:
     require.matches(layer, x, channels.pop())
 
 
-def _wide(x: Array) -> Array:
+def wide(x: Array) -> Array:
+    """In float32 or better."""
     return x if jnp.finfo(x.dtype).bits >= 32 else x.astype(jnp.float32)
 
 
 def _normalize(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
-    wide = _wide(x)
-    centred = wide - wide.mean(axes, keepdims=True)
+    x_wide = wide(x)
+    centred = x_wide - x_wide.mean(axes, keepdims=True)
     variance = jnp.square(centred).mean(axes, keepdims=True)
     return (centred * lax.rsqrt(variance + epsilon)).astype(x.dtype)
 
@@ -92,14 +91,14 @@ class BatchNorm(Layer):
         self, params: Tree, state: Tree, x: Array, *, key: PRNGKeyArray | None = None, training: bool = False
     ) -> tuple[Array, Tree]:
         require.matches(self, x, len(state["mean"]))
-        wide = _wide(x)
-        mean, variance = (_wide(state[name]) for name in ("mean", "variance"))
+        x_wide = wide(x)
+        mean, variance = (wide(state[name]) for name in ("mean", "variance"))
         if training:
             axes = tuple(range(x.ndim - 1))
-            mean = wide.mean(axes)
-            variance = jnp.square(wide - mean).mean(axes)
+            mean = x_wide.mean(axes)
+            variance = jnp.square(x_wide - mean).mean(axes)
             state = self._follow(state, mean, variance, single=x[..., 0].size == 1)
-        y = (wide - mean) * lax.rsqrt(variance + self.epsilon)
+        y = (x_wide - mean) * lax.rsqrt(variance + self.epsilon)
         return _rescale(y.astype(x.dtype), params), state
 
     def _follow(self, state: Tree, mean: Array, variance: Array, single: bool) -> Tree:
@@ -190,8 +189,8 @@ class RMSNorm(Layer):
         self, params: Tree, state: Tree, x: Array, *, key: PRNGKeyArray | None = None, training: bool = False
     ) -> tuple[Array, Tree]:
         _require(self, params, x)
-        wide = _wide(x)
-        y = wide * lax.rsqrt(jnp.square(wide).mean(-1, keepdims=True) + self.epsilon)
+        x_wide = wide(x)
+        y = x_wide * lax.rsqrt(jnp.square(x_wide).mean(-1, keepdims=True) + self.epsilon)
         return _rescale(y.astype(x.dtype), params), state
 
 
@@ -282,67 +281,3 @@ class InstanceNorm(Layer):
         _require(self, params, x)
         self.output_shape(x.shape[1:])
         return _rescale(_normalize(x, tuple(range(1, x.ndim - 1)), self.epsilon), params), state
-
-
-@final
-@dataclass(frozen=True, repr=False)
-class WeightStandardized(Layer):
-    r"""A `Dense` or `Conv` whose kernel is standardized over each output's inputs before it is used.
-
-    $\hat w = \mathrm{gain}\,(w - \mu_w) / \sqrt{\mathrm{fan\_in}\,(\sigma_w^2 + \epsilon)}$ per output: with inputs
-    of second moment 1 every output has variance gain², whatever the weights.
-
-    Source: Qiao et al. (2019), "Weight standardization"; scaled by fan-in as Brock et al. (2021), "Characterizing
-    signal propagation".
-
-    Args:
-        layer: the layer to standardize.
-        epsilon: added to the variance of the weights.
-
-    Parameters are those of the layer and `gain`, one per output.
-
-    Example:
-        >>> import jax
-        >>> from capas import nn
-        >>> layer = nn.WeightStandardized(nn.Conv(8, (3, 3)))
-        >>> params, _ = layer.init(jax.random.key(0), (28, 28, 1))
-        >>> sorted(params)
-        ['bias', 'gain', 'weight']
-    """
-
-    layer: Layer
-    epsilon: float = 1e-8
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "layer", as_layer(self.layer))
-        require.between(self, 0, 1, epsilon=self.epsilon)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return self.layer.output_shape(shape)
-
-    def parameters(self, shape: Shape) -> Tree:
-        inner = self.layer.parameters(shape)
-        kernel = inner.get("weight")
-        if not isinstance(kernel, Parameter) or kernel.role != "kernel":
-            raise ArgumentError(
-                "WeightStandardized",
-                expected="a layer with a kernel, like nn.Dense or nn.Conv",
-                got=repr(self.layer),
-                remedy="Wrap the layers inside it one by one.",
-            )
-        return {**inner, "gain": Parameter(kernel.shape[-1:], "scale", start=1.0)}
-
-    def statistics(self, shape: Shape) -> Tree:
-        return self.layer.statistics(shape)
-
-    def apply(
-        self, params: Tree, state: Tree, x: Array, *, key: PRNGKeyArray | None = None, training: bool = False
-    ) -> tuple[Array, Tree]:
-        weight = _wide(params["weight"])
-        inputs = tuple(range(weight.ndim - 1))
-        centred = weight - weight.mean(inputs, keepdims=True)
-        fan_in = weight[..., 0].size
-        norm = jnp.sqrt(jnp.square(centred).sum(inputs) + fan_in * self.epsilon)
-        standard = (centred * (_wide(params["gain"]) / norm)).astype(params["weight"].dtype)
-        inner = {name: value for name, value in params.items() if name != "gain"}
-        return self.layer.apply({**inner, "weight": standard}, state, x, key=key, training=training)

@@ -15,7 +15,7 @@ import optax
 
 from ..model import Model
 from ..nn import Conv, ConvTranspose, to_json
-from ..nn.compose import contains
+from ..nn.repeat import contains
 from .checkpoint import Checkpoint
 from .data import ArrayFeed, Examples, HostArray, StreamFeed
 from .evaluate import measure

@@ -2,11 +2,11 @@
 
 from .gain import gain as gain
 from .initialize import initialize as initialize
+from .scaled import Glorot as Glorot
+from .scaled import He as He
+from .scaled import LeCun as LeCun
 from .schemes import Constant as Constant
-from .schemes import Glorot as Glorot
-from .schemes import He as He
 from .schemes import Law as Law
-from .schemes import LeCun as LeCun
 from .schemes import Normal as Normal
 from .schemes import Scheme as Scheme
 from .schemes import TruncatedNormal as TruncatedNormal
