@@ -13,6 +13,7 @@ import capas
 from capas import losses, nn, weights
 from capas.errors import ArgumentError, DataError, NotFiniteError, ShapeError
 from capas.nn.layer import paths
+from capas.train.checkpoint import Checkpoint
 from capas.train.data import ArrayFeed, examples
 from capas.train.optimizer import default_learning_rate, default_optimizer
 
@@ -150,6 +151,20 @@ def test_early_stopping_returns_the_best_weights():
 def test_a_callback_ends_training():
     _, history = quiet(start(), (X, Y), epochs=9, callbacks=[lambda record, model: record["epoch"] == 2])
     assert (len(history.records), history.ended) == (2, "a callback asked")
+
+
+def test_what_is_saved_is_what_was_true_then(tmp_path, monkeypatch):
+    """Orbax writes in the background, when the next epoch may have been recorded already."""
+    checkpoint = Checkpoint(tmp_path, {})
+    later, write = [], checkpoint._manager.save
+    monkeypatch.setattr(checkpoint._manager, "save", lambda *args, **how: later.append((args, how)))
+    progress = {"records": [{"epoch": 1}]}
+    checkpoint.save(1, {"a": jnp.ones(2)}, progress)
+    progress["records"].append({"epoch": 2})
+    ((args, how),) = later
+    write(*args, **how)
+    checkpoint.close()
+    assert Checkpoint(tmp_path, {}).restore({"a": jnp.zeros(2)})[1] == {"records": [{"epoch": 1}]}
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Checkpoint:
     def save(self, epoch: int, tree: Any, progress: Progress) -> None:
         """Keep the state after an epoch; returns before it is on disk."""
         args = self._ocp.args
-        described = {"run": self._run, "progress": progress}
+        described = deepcopy({"run": self._run, "progress": progress})  # it is written while training goes on
         self._manager.save(
             epoch,
             args=args.Composite(state=args.StandardSave(_numbered(tree)), described=args.JsonSave(described)),
