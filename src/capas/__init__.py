@@ -7,6 +7,9 @@ from . import weights as weights
 from .model import Model as Model
 from .model import init as init
 from .model import load as load
+from .signal import Flow as Flow
+from .signal import Signal as Signal
+from .signal import propagate as propagate
 from .train import History as History
 from .train import evaluate as evaluate
 from .train import fit as fit

@@ -1,3 +1,10 @@
 """A network read over signals: random arrays of which the law is known."""
 
+from .field import Entries as Entries
+from .flow import Flow as Flow
+from .flow import Row as Row
 from .gaussian import expectation as expectation
+from .interpret import UnknownPrimitive as UnknownPrimitive
+from .interpret import rule as rule
+from .propagate import propagate as propagate
+from .signal import Signal as Signal

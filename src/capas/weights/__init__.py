@@ -2,6 +2,7 @@
 
 from .gain import gain as gain
 from .initialize import initialize as initialize
+from .laws import laws as laws
 from .scaled import Glorot as Glorot
 from .scaled import He as He
 from .scaled import LeCun as LeCun

@@ -1,0 +1,83 @@
+"""Arrays that an operation combines entry by entry, brought to the same axes, sites and features."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .field import ORDER, Content, Field, Role, of_array, whole
+from .law import constant
+from .quadrature import Numbers
+
+
+def aligned(shape: tuple[int, ...], values: Sequence[Any]) -> tuple[tuple[Role, ...], list[tuple[int, list[Content]]]]:
+    """Roles of the result, and, for each run of features that have the same laws, its width and the inputs' laws."""
+    fields = [value for value in values if isinstance(value, Field)]
+    roles = merged_roles(shape, fields)
+    ready = [expanded(v if isinstance(v, Field) else of_known(v, shape, roles), shape, roles) for v in values]
+    width = math.prod(n for n, role in zip(shape, roles, strict=True) if role == "feature")
+    edges = sorted({0, width, *(edge for f in ready if len(f.blocks) > 1 for edge in _edges(f))})
+    runs = [(high - low, [run_of(f, low, high) for f in ready]) for low, high in zip(edges, edges[1:], strict=False)]
+    return roles, runs or [(0, [f.blocks[0][1] for f in ready])]
+
+
+def merged_roles(shape: tuple[int, ...], fields: Sequence[Field]) -> tuple[Role, ...]:
+    """Per axis, what it ranges over: a parameter goes along with the signal that it is combined with."""
+    whole_rank = [f.roles for f in fields if len(f.roles) == len(shape)]
+    return tuple(
+        max((roles[i] for roles in whole_rank), key=ORDER.__getitem__, default="one") for i in range(len(shape))
+    )
+
+
+def _edges(field: Field) -> list[int]:
+    return [int(edge) for edge in np.cumsum([width for width, _ in field.blocks])]
+
+
+def run_of(field: Field, low: int, high: int) -> Content:
+    """The law of a run of features within one block: other units than the rest of it."""
+    start = 0
+    for width, content in field.blocks:
+        if width == 0 or (low == start and high == start + width) or (len(field.blocks) == 1 and width == high - low):
+            found = content
+        elif start <= low < start + width:
+            found = content.units((low - start, high - start))
+        else:
+            start += width
+            continue
+        return found
+    return field.blocks[-1][1]
+
+
+def expanded(field: Field, shape: tuple[int, ...], roles: tuple[Role, ...]) -> Field:
+    """A field on all positions of the result: where it has none along an axis, it is the same there."""
+    if len(field.roles) != len(shape):
+        return field
+    ours = [role == "position" for role in field.roles]
+    theirs = [role == "position" for role in roles]
+    if ours == theirs:
+        return field
+    sizes = [n if own else 1 for n, own in zip(shape, ours, strict=True)]
+    places = np.arange(math.prod(sizes)).reshape(sizes)
+    grid = [n if position else 1 for n, position in zip(shape, theirs, strict=True)]
+    sites = np.broadcast_to(places, grid).ravel()
+    return field.map(lambda content: content.gather(sites))
+
+
+def of_known(array: Any, shape: tuple[int, ...], roles: tuple[Role, ...]) -> Field:
+    """Known numbers: one per site where they differ along positions alone; else a parameter drawn at random."""
+    values = np.asarray(array, np.float64)
+    if values.ndim != len(shape) or values.size == 1:
+        return whole(constant(values.ravel()[0]), values.shape, ["one"] * values.ndim) if values.size == 1 else of_array(values)
+    first = values[tuple(slice(None) if role == "position" else slice(0, 1) for role in roles)]
+    if (values == first).all():
+        column = np.broadcast_to(first, [n if role == "position" else 1 for n, role in zip(shape, roles, strict=True)])
+        return whole(constant(compressed(column.reshape(-1, 1))), shape, roles)
+    return of_array(values)
+
+
+def compressed(column: Numbers) -> Numbers:
+    """One number where all are equal."""
+    return column[:1] if len(column) > 1 and (column == column[0]).all() else column

@@ -1,0 +1,176 @@
+"""Products with random weights: a new normal number, by the central limit theorem."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..field import Content, Field, Role, of_array
+from ..gradient import Gradient
+from ..latent import Latent
+from ..law import Law, add, constant, normal
+from ..linear import of_weights, outer_power, through_weights
+from ..function import closed
+from ..interpret import Value, Walk, refuse, rule
+
+from ..normal import fresh
+
+
+def as_field(equation: Any, value: Value) -> Field:
+    """A field; known numbers as a parameter of which they are a draw."""
+    if isinstance(value, Field):
+        return value
+    if isinstance(value, np.ndarray):
+        return of_array(value)
+    raise refuse(equation, "what a loop gave, whole")
+
+
+@rule("dot_general")
+def dot_general(walk: Walk, equation: Any, left: Value, right: Value) -> Sequence[Value]:
+    """A signal times a matrix of weights; or, for the gradient of a matrix, a signal times a gradient."""
+    one, other = as_field(equation, left), as_field(equation, right)
+    contracted, together = equation.params["dimension_numbers"]
+    if together != ((), ()):
+        raise refuse(equation, "a product of two signals, example by example, as in attention")
+    shape = equation.outvars[0].aval.shape
+    free = [[i for i in range(len(x.shape)) if i not in axes] for x, axes in zip((one, other), contracted, strict=True)]
+    if one.is_weight == other.is_weight:
+        return [_weight_gradient(equation, shape, one, other, contracted)]
+    x, w, axes = (one, other, contracted[0]) if other.is_weight else (other, one, contracted[1])
+    x_free, w_free = free if other.is_weight else reversed(free)
+    if {x.roles[i] for i in axes} - {"feature", "weight", "one"}:
+        raise refuse(equation, "weights that stand for examples or positions")
+    count = math.prod(x.shape[i] for i in axes)
+    w_axes = contracted[1] if other.is_weight else contracted[0]
+    kept: tuple[Role, ...] = tuple(x.roles[i] for i in x_free)
+    new: tuple[Role, ...] = tuple("feature" for _ in w_free)
+    width = math.prod(w.shape[i] for i in w_free)
+    law = weighted_sum(x, w, count, set(w_axes) <= w.centred)
+    if isinstance(law, Law):
+        law = reused(walk, equation, x, w, w.rooted(w_axes), count, law)
+    return [Field(shape, kept + new if other.is_weight else new + kept, ((width, law),))]
+
+
+def weighted_sum(x: Field, w: Field, count: int, centred: bool = False) -> Content:
+    r"""$\sum_{k=1}^n x_k w_k$ of entries that are independent of each other, the weights of the signal.
+
+    Mean $n\,E x\,E w$, second moment $n\,E x^2\,\mathrm{Var}\,w + (n\,E x\,E w)^2 + n\,\mathrm{Var}\,x\,(E w)^2$,
+    and the same for the product of two examples, or of two sites, with the moments of x there. Weights that are centred,
+    so that they sum to zero, do not see the mean of the signal.
+    """
+    mean_w, variance_w = float(w.law.mean[0]), float(w.law.variance[0])
+    sites = x.sites
+    shares = [(width / max(sum(n for n, _ in x.blocks), 1), content) for width, content in x.blocks]
+
+    def total(name: str) -> Any:
+        return count * sum(share * per_site(getattr(content, name), sites) for share, content in shares)
+
+    if x.is_gradient:
+        power = variance_w + mean_w**2
+        parts = [(count * power * share, content) for share, content in shares]
+        return through_weights(parts, lambda g: per_site(g.second, sites), lambda g: g.matrix(sites), sites)
+    if centred:
+        shares = [(share, add(content, constant(-content.mean))) for share, content in shares]
+    mean = mean_w * total("mean")
+    own = mean_w**2 * sum(share * count * per_site(np.square(content.mean), sites) for share, content in shares)
+    moments = [(variance_w + mean_w**2) * total(name) + mean**2 - own for name in ("second", "cross")]
+
+    def kernel(across: bool) -> Any:
+        between = (variance_w + mean_w**2) * count * _matrix(shares, across, sites)
+        means = [np.broadcast_to(per_site(c.mean, sites), (sites,)) for _, c in shares]
+        fixed = sum(share * count * np.outer(m, m) for (share, _), m in zip(shares, means, strict=True))
+        return between - mean_w**2 * fixed
+
+    return fresh(mean, *moments, kernel if sites > 1 else None)
+
+
+def per_site(values: Any, sites: int) -> Any:
+    """Per position; where positions were merged into features, the mean over them."""
+    return values if sites > 1 else values.mean(keepdims=True)
+
+
+def _matrix(shares: Sequence[tuple[float, Any]], across: bool, sites: int) -> Any:
+    return sum(share * c.matrix(across, sites) for share, c in shares)
+
+
+def reused(
+    walk: Walk, equation: Any, x: Field, w: Field, axes: tuple[int, ...], count: int, law: Law
+) -> Law:
+    """The law of a product with weights that were used before: what comes out is correlated with what came out then.
+
+    By $n\\,\\mathrm{Var}\\,w\\,E\\,x x'$ with the signals x and x' that they met.
+    """
+    before = walk.products.setdefault(w.root, [])
+    if any(known != axes for known, _, _ in before):
+        raise refuse(equation, "the transpose of weights that were used before, which knows what they met")
+    for _, old, result in reversed(before):
+        if len(x.blocks) == len(old.blocks) == 1 and x.sites == old.sites == 1 and result.terms:
+            law = _correlated(law, result, *(count * float(w.law.variance[0]) * _joint(old, x, a) for a in (False, True)))
+            break
+    before.append((axes, x, law))
+    return law
+
+
+def _joint(one: Field, other: Field, across: bool) -> float:
+    """E of the product of two signals of the same units."""
+    both = [add(one.law, other.law).moment(across), one.law.moment(across), other.law.moment(across)]
+    return float((both[0] - both[1] - both[2]).mean() / 2)
+
+
+def _correlated(law: Law, old: Law, same: float, across: float) -> Law:
+    """A normal law that has these covariances with another one, in one example and between two."""
+    ((atom, scale),) = old.terms.items()
+    parts = {s: [p for p in atom.latent.parts if p.source.shared == s] for s in (True, False)}
+    power = {s: sum(float((p.coefficient * scale)[0, 0]) ** 2 for p in found) for s, found in parts.items()}
+    wanted = {True: across, False: same - across}
+    ratio = {s: wanted[s] / power[s] if power[s] > 1e-12 else 0.0 for s in (True, False)}
+    if not any(abs(wanted[s]) > 1e-9 * float(law.second[0]) for s in (True, False)):
+        return law
+    explained = {s: ratio[s] ** 2 * power[s] for s in (True, False)}
+    spread, shared = float(law.variance[0]), float((law.cross - law.mean**2)[0])
+    rest = fresh(0.0, spread - sum(explained.values()), max(shared - explained[True], 0.0))
+    moved = tuple(p.scaled(scale * ratio[s]) for s in (True, False) for p in parts[s])
+    norm = float(np.sqrt(sum(explained.values())))
+    latent = Latent(tuple(part.scaled(np.full((1, 1), 1 / norm)) for part in moved))
+    known = Law(np.asarray(law.mean).reshape(-1, 1), {normal(latent): np.full((1, 1), norm)})
+    return closed(add(known, rest))
+
+
+def _weight_gradient(equation: Any, shape: tuple[int, ...], one: Field, other: Field, contracted: Any) -> Field:
+    """A sum over examples, and coherently over positions, of a signal times a gradient."""
+    over = {x.roles[i] for x, axes in zip((one, other), contracted, strict=True) for i in axes}
+    if one.is_weight or one.is_gradient == other.is_gradient or not over <= {"batch", "position", "one"}:
+        raise refuse(equation, "a product of two signals, as in attention")
+    x, gradient = (one, other) if other.is_gradient else (other, one)
+    examples = math.prod(n for n, role in zip(x.shape, x.roles, strict=True) if role == "batch")
+    total = sum(width for width, _ in x.blocks)
+    laws = [(w / total, c) for w, c in x.blocks]
+    product = (x.law, gradient.law, examples) if len(laws) == x.sites == 1 else None
+    power, common = (
+        sum(share * outer_power(law, gradient.law, x.sites, examples, lambda m: m) for share, law in found)
+        for found in (laws, [(share, constant(law.mean)) for share, law in laws])
+    )
+    roles: list[Role] = ["weight" if n > 1 else "one" for n in shape]
+    return Field(shape, tuple(roles), ((1, of_weights(power, common)),), product=product)
+
+
+def is_zero(content: Content) -> bool:
+    """Whether nothing is there."""
+    if isinstance(content, Gradient):
+        return not content.second.any()
+    return content.is_number and not content.offset.any()
+
+
+
+
+def twice(one: Field, other: Field) -> Field | None:
+    """The sum of what two uses of a parameter get, if both get it from one gradient: their signals add up."""
+    if one.product is None or other.product is None or one.product[1] is not other.product[1]:
+        return None
+    (x, gradient, examples), y = one.product, other.product[0]
+    both = add(x, y)
+    power, common = (outer_power(law, gradient, 1, examples, lambda m: m) for law in (both, constant(both.mean)))
+    return Field(one.shape, one.roles, ((1, of_weights(power, common)),), product=(both, gradient, examples))

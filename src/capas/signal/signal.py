@@ -1,0 +1,60 @@
+"""What is known of an input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import ArrayLike
+
+from ..errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What is known of an input: its moments, alike for all entries.
+
+    Attributes:
+        mean: E x.
+        second: E x².
+        cross: E x y, of the same entry in two independent examples; mean² if entries say nothing about each other.
+
+    Raises `ArgumentError` for moments that no random number has.
+
+    Example:
+        >>> import numpy as np
+        >>> from capas import Signal
+        >>> Signal.standard()
+        Signal(mean=0.0, second=1.0, cross=0.0)
+        >>> Signal.of(np.array([[1.0, 2.0], [3.0, 4.0]]))
+        Signal(mean=2.5, second=7.5, cross=5.5)
+    """
+
+    mean: float = 0.0
+    second: float = 1.0
+    cross: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (self.second >= self.mean**2 and abs(self.cross) <= self.second):
+            raise ArgumentError(
+                "Signal",
+                expected="second >= mean² and |cross| <= second",
+                got=repr(self),
+                remedy="Estimate it from data: capas.Signal.of(x).",
+            )
+
+    @staticmethod
+    def standard() -> Signal:
+        """Mean 0, variance 1, examples independent."""
+        return Signal()
+
+    @staticmethod
+    def of(x: ArrayLike) -> Signal:
+        """Estimated from examples, shape `(batch, ...)`, at least two."""
+        rows = np.asarray(x, np.float64)
+        rows = rows.reshape(len(rows), -1)
+        if len(rows) < 2:
+            raise ArgumentError("Signal.of", expected="at least two examples", got=str(len(rows)), remedy="Give more.")
+        second = float(np.square(rows).mean())
+        pairs = (np.square(rows.sum(0)).mean() - len(rows) * second) / (len(rows) * (len(rows) - 1))
+        return Signal(float(rows.mean()), second, float(pairs))
