@@ -6,5 +6,7 @@ from .flow import Row as Row
 from .gaussian import expectation as expectation
 from .interpret import UnknownPrimitive as UnknownPrimitive
 from .interpret import rule as rule
+from .maps import FixedPoint as FixedPoint
+from .maps import LayerMap as LayerMap
 from .propagate import propagate as propagate
 from .signal import Signal as Signal

@@ -20,8 +20,10 @@ def aligned(shape: tuple[int, ...], values: Sequence[Any]) -> tuple[tuple[Role, 
     ready = [expanded(v if isinstance(v, Field) else of_known(v, shape, roles), shape, roles) for v in values]
     width = math.prod(n for n, role in zip(shape, roles, strict=True) if role == "feature")
     edges = sorted({0, width, *(edge for f in ready if len(f.blocks) > 1 for edge in _edges(f))})
+    if len(edges) <= 2:
+        return roles, [(width, [f.blocks[0][1] for f in ready])]
     runs = [(high - low, [run_of(f, low, high) for f in ready]) for low, high in zip(edges, edges[1:], strict=False)]
-    return roles, runs or [(0, [f.blocks[0][1] for f in ready])]
+    return roles, runs
 
 
 def merged_roles(shape: tuple[int, ...], fields: Sequence[Field]) -> tuple[Role, ...]:
@@ -40,7 +42,7 @@ def run_of(field: Field, low: int, high: int) -> Content:
     """The law of a run of features within one block: other units than the rest of it."""
     start = 0
     for width, content in field.blocks:
-        if width == 0 or (low == start and high == start + width) or (len(field.blocks) == 1 and width == high - low):
+        if low == start and high == start + width:
             found = content
         elif start <= low < start + width:
             found = content.units((low - start, high - start))

@@ -112,7 +112,7 @@ def _sum_of_normals(law: Law) -> Law:
             if key in parts and part.matrix is None:
                 scaled = Part(part.source, parts[key].coefficient + scaled.coefficient, part.sites)
             parts[key] = scaled
-    return Law(law.offset, {normal(Latent(tuple(parts.values()))): std})
+    return Law(law.offset, {normal(Latent(tuple(parts.values()), scale=std)): std})
 
 
 def _fold_terms(law: Law) -> Law:

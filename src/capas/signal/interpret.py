@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -70,49 +71,20 @@ def refuse(equation: Any, why: str) -> UnknownPrimitive:
     )
 
 
-Address = tuple[int, ...]
-"""An operation, by the identities of the calls around it (one program may be called twice) and its own."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One operation that gave a random array.
-
-    Attributes:
-        path: the layer that it belongs to.
-        equation: what it is.
-        address: where that is: the calls around it and itself.
-        turns: in which steps of the loops around it.
-        outputs: what came out.
-        results: addresses of the calls that it is the result of.
-    """
-
-    path: str
-    equation: Any
-    address: Address
-    turns: tuple[int, ...]
-    outputs: tuple[Value, ...]
-    results: tuple[Address, ...] = ()
-
-
 @dataclass
 class Walk:
     """One reading of a program, and what was met on the way.
 
     Attributes:
-        steps: the operations.
-        prefix: names around the program that is read.
-        turns: steps of the loops around it.
-        calls: calls around it.
+        signals: what the zeros that mark signals were added to, by zero and turns of the loops around it.
+        turns: steps of the loops around what is read.
         single_taps: by kernel, the only tap that is not zero; None if there are several.
         products: by parameter, what it was multiplied with.
         merged: sizes of axes that were made features, and what they had been.
     """
 
-    steps: list[Step] = field(default_factory=list)
-    prefix: str = ""
+    signals: dict[tuple[int, tuple[int, ...]], Field] = field(default_factory=dict)
     turns: tuple[int, ...] = ()
-    calls: Address = ()
     single_taps: dict[Any, int | None] = field(default_factory=dict)
     products: dict[Any, list[Any]] = field(default_factory=dict)
     merged: dict[tuple[int, ...], tuple[Any, ...]] = field(default_factory=dict)
@@ -133,22 +105,28 @@ class Walk:
 
     def _apply(self, equation: Any, inputs: list[Value]) -> Sequence[Value]:
         name = equation.primitive.name
+        if name == "add":
+            inputs = self._unmarked(inputs)
+            if len(inputs) == 1:
+                return inputs
         random = any(isinstance(value, (Field, Stacked)) for value in inputs)
         if not random and name not in never_computed:
             return compute(equation, inputs)
         try:
-            outputs = self._read(equation, inputs)
+            return self._read(equation, inputs)
         except CapasError as error:
-            path = self.path(equation)
-            if path and not error.path:
-                error.path = (path,)
+            path = scope(equation)
+            if path:
+                error.path = (path, *error.path)
             raise
-        address = (*self.calls, id(equation))
-        if name not in walked_into:
-            self.steps.append(Step(self.path(equation), equation, address, self.turns, tuple(outputs)))
-        elif self.steps and outputs and self.steps[-1].outputs[0] is outputs[0]:
-            self.steps[-1] = replace(self.steps[-1], results=(*self.steps[-1].results, address))
-        return outputs
+
+    def _unmarked(self, inputs: list[Value]) -> list[Value]:
+        """A signal without the zero that marks it, which is noted."""
+        for mark, value in (inputs, inputs[::-1]):
+            if isinstance(mark, Field) and mark.mark is not None:
+                self.signals[mark.mark, self.turns] = value
+                return [value]
+        return inputs
 
     def _read(self, equation: Any, inputs: list[Value]) -> Sequence[Value]:
         found = rules.get(equation.primitive.name)
@@ -160,21 +138,21 @@ class Walk:
             raise refuse(equation, "features of different laws") from None
 
     @contextmanager
-    def inside(self, equation: Any, turn: int | None = None) -> Iterator[None]:
-        """Names inside a called program are relative to the call; those in a loop have the turn in front."""
-        before = self.prefix, self.turns, self.calls
-        self.prefix, self.calls = self.path(equation), (*self.calls, id(equation))
-        if turn is not None:
-            self.prefix, self.turns = f"{self.prefix}/{turn}".lstrip("/"), (*self.turns, turn)
+    def turn(self, turn: int) -> Iterator[None]:
+        """One step of a loop."""
+        before, self.turns = self.turns, (*self.turns, turn)
         try:
             yield
         finally:
-            self.prefix, self.turns, self.calls = before
+            self.turns = before
 
-    def path(self, equation: Any) -> str:
-        """The layer that an operation belongs to."""
-        name = str(equation.source_info.name_stack)
-        return f"{self.prefix}/{name}" if self.prefix and name else self.prefix or name
+
+def scope(equation: Any) -> str:
+    """The name of the layer that an operation belongs to, without what differentiation adds."""
+    name = str(equation.source_info.name_stack)
+    while (plain := re.sub(r"\b(?:transpose|jvp|vmap|rematted_computation|checkpoint)\(([^()]*)\)", r"\1", name)) != name:
+        name = plain
+    return name.strip("/")
 
 
 def compute(equation: Any, inputs: Sequence[Value]) -> Sequence[Value]:

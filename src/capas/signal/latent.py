@@ -43,6 +43,13 @@ class Source:
     def _matrix(self) -> Any:
         return None if self.correlation is None else np.asarray(self.correlation())
 
+    def whole(self, count: int) -> Numbers:
+        """Correlations between all of so many sites."""
+        if self.correlation is None:
+            return np.eye(count)
+        found: Numbers = self._matrix
+        return found
+
     def between(self, one: Numbers, other: Numbers) -> Numbers:
         """Correlations between two lists of sites, of shapes that broadcast."""
         if self.correlation is None:
@@ -115,7 +122,10 @@ def covariance(one: Part, other: Part) -> Numbers:
 def covariance_matrix(one: Part, other: Part, count: int) -> Numbers:
     """Of two parts of one source, between all sites of one and all of the other, shape `(sites, sites)`."""
     if one.matrix is None and other.matrix is None:
-        between = one.source.between(one.places(count)[:, None], other.places(count)[None])
+        if one.sites is None and other.sites is None:
+            between = one.source.whole(count)
+        else:
+            between = one.source.between(one.places(count)[:, None], other.places(count)[None])
         return one.coefficient * between * other.coefficient.T
     left, right = one.dense(count), other.dense(count)
     columns = np.arange(max(left.shape[1], right.shape[1]))
@@ -131,7 +141,9 @@ class Latent:
     Attributes:
         parts: what it is made of.
         breaks: where functions of it that were met so far are not smooth, shape `(sites or 1, any)`.
+        kernels: correlations between its sites and those of others that were computed.
         itself: the atom that is its value.
+        scale: the standard deviation of the signal that it stands for, a column.
         shared: the latent of what all examples share of it.
         pair: the two latents that it stands for, and how, if it does.
         origin: the latent and the sites of it that this one was gathered from.
@@ -141,7 +153,9 @@ class Latent:
     breaks: Numbers = field(default_factory=lambda: np.zeros((1, 0)))
     _gathered: dict[Any, Latent] = field(default_factory=dict)
     _nodes: tuple[Numbers, Numbers] | None = None
+    kernels: dict[Any, Any] = field(default_factory=dict)
     itself: Any = None
+    scale: Any = None
     shared: Any = None
     pair: Any = None
     origin: tuple[Latent, Numbers] | None = None
@@ -201,10 +215,13 @@ def correlation(one: Latent, other: Latent, across: bool) -> Numbers:
 
 def correlation_matrix(one: Latent, other: Latent, across: bool, count: int) -> Numbers:
     """Between all sites, shape `(sites, sites)`."""
-    total = np.zeros((count, count))
-    for a, b in _pairs(one, other, across):
-        total += covariance_matrix(a, b, count)
-    return np.clip(total, -1.0, 1.0)
+    key = (id(other), across, count)
+    if key not in one.kernels:
+        total = np.zeros((count, count))
+        for a, b in _pairs(one, other, across):
+            total += covariance_matrix(a, b, count)
+        one.kernels[key] = (other, np.clip(total, -1.0, 1.0))
+    return one.kernels[key][1]
 
 
 def _pairs(one: Latent, other: Latent, across: bool) -> list[tuple[Part, Part]]:

@@ -134,6 +134,7 @@ class Law:
         concentrated: what it counts as beside other signals, if it is nearly a number: a sum over many units.
         closure: the same law as a function of one latent, once it was asked for.
         origin: the law and the sites of it that this one was gathered from.
+        matrices: moments between sites that were computed.
         maximum_of: the law, the windows of it and its sites that this one is the maximum of.
     """
 
@@ -144,6 +145,7 @@ class Law:
     closure: Law | None = None
     origin: tuple[Law, Numbers] | None = None
     maximum_of: tuple[Law, Numbers, int] | None = None
+    matrices: dict[Any, Numbers] = field(default_factory=dict, repr=False)
 
     @property
     def is_number(self) -> bool:
@@ -201,6 +203,11 @@ class Law:
         """E of the products between all sites, of one example or of two, shape `(sites, sites)`."""
         if count == 1:
             return np.full((1, 1), (self.cross if across else self.second).mean())
+        if (across, count) not in self.matrices:
+            self.matrices[across, count] = self._matrix(across, count)
+        return self.matrices[across, count]
+
+    def _matrix(self, across: bool, count: int) -> Numbers:
         centred = np.broadcast_to(self.mean - self.offset[:, 0], (count,))
         total = np.broadcast_to(self.mean, (count,))[:, None] * self.mean - centred[:, None] * centred
         for one, c in self.terms.items():

@@ -39,7 +39,7 @@ def fresh(mean: Any, second: Any, cross: Any, kernel: Kernel | None = None) -> L
         if power.any():
             correlation = None if kernel is None else _correlation(is_shared, kernel, mean, power)
             parts.append(Part(Source(is_shared, correlation), (np.sqrt(power) / safe)[:, None]))
-    return Law(_column(mean), {normal(Latent(tuple(parts))): _column(std)})
+    return Law(_column(mean), {normal(Latent(tuple(parts), scale=_column(std))): _column(std)})
 
 
 def _column(values: Numbers) -> Numbers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -18,24 +19,58 @@ Nudges = dict[int, Any]
 """By the place of an operation in its program: a zero, or those of the program that it calls."""
 
 
-def nudges(jaxpr: Any, batch: int, lead: tuple[int, ...] = ()) -> Nudges:
-    """Shapes of the zeros for a program: one for every signal, stacked where it stands in a loop."""
+@dataclass(frozen=True)
+class Mark:
+    """Where a zero is added.
+
+    Attributes:
+        path: the layer; a loop's turn is to be put in where there is a {}.
+        operation: the primitive that gives the signal.
+        shape: of the signal, without the turns of loops.
+        lengths: of the loops around it.
+        dtype: of the signal.
+    """
+
+    path: str
+    operation: str
+    shape: tuple[int, ...]
+    lengths: tuple[int, ...]
+    dtype: Any
+
+    @property
+    def zero(self) -> jax.ShapeDtypeStruct:
+        """What is added, for all turns."""
+        return jax.ShapeDtypeStruct((*self.lengths, *self.shape), self.dtype)
+
+
+def marks(jaxpr: Any, batch: int, path: str = "", lengths: tuple[int, ...] = ()) -> Nudges:
+    """A mark for every signal of a program, in the order of its operations."""
     found: Nudges = {}
     for place, equation in enumerate(jaxpr.eqns):
-        name = equation.primitive.name
-        more = (equation.params["length"],) if name == "scan" else ()
-        inner = nudges(program(equation)[0], batch, (*lead, *more)) if name in (*INLINE, *CUSTOM, "scan") else {}
-        aval = equation.outvars[0].aval
-        if inner and (name not in CUSTOM or len(jax.tree.leaves(inner)) > 1):
+        name, here = equation.primitive.name, _join(path, str(equation.source_info.name_stack))
+        aval = equation.outvars[0].aval if equation.outvars else None
+        inner: Nudges = {}
+        if name == "scan":
+            inner = marks(program(equation)[0], batch, _join(here, "{}"), (*lengths, equation.params["length"]))
+        elif name in (*INLINE, *CUSTOM):
+            inner = marks(program(equation)[0], batch, here, lengths)
+        if inner and name in CUSTOM and len(jax.tree.leaves(inner)) == 1:
+            (only,) = jax.tree.leaves(inner)
+            found[place] = only if only.shape == aval.shape else inner
+        elif inner:
             found[place] = inner
         elif name not in (*INLINE, "scan") and is_signal(aval, batch):
-            found[place] = jax.ShapeDtypeStruct((*lead, *aval.shape), aval.dtype)
+            found[place] = Mark(here, name, aval.shape, lengths, aval.dtype)
     return found
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}/{name}" if path and name else path or name
 
 
 def is_signal(aval: Any, batch: int) -> bool:
     """Whether it holds real numbers for every example."""
-    return aval.shape[:1] == (batch,) and jnp.issubdtype(aval.dtype, jnp.floating)
+    return aval is not None and aval.shape[:1] == (batch,) and jnp.issubdtype(aval.dtype, jnp.floating)
 
 
 def nudged(jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Any], zeros: Nudges) -> list[Any]:
@@ -44,7 +79,8 @@ def nudged(jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Any], zeros: N
     known.update(zip(jaxpr.invars, inputs, strict=True))
     for place, equation in enumerate(jaxpr.eqns):
         values = [v.val if isinstance(v, core.Literal) else known[v] for v in equation.invars]
-        outputs = _run(equation, values, zeros.get(place))
+        with jax.named_scope(str(equation.source_info.name_stack)):
+            outputs = _run(equation, values, zeros.get(place))
         known.update(zip(equation.outvars, outputs, strict=True))
     return [v.val if isinstance(v, core.Literal) else known[v] for v in jaxpr.outvars]
 

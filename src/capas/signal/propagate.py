@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -14,12 +16,11 @@ from . import rules as rules
 from .field import Field, Role, of_array, of_leaf, whole
 from .flow import Flow, Row
 from .gradient import noise
-from .interpret import Address, Stacked, Step, Walk
+from .interpret import Stacked, Walk
 from .latent import Latent, Part, Source
 from .law import Law, constant, normal
-from .nudge import is_signal, nudged, nudges
-from .rules.control import program
-from .share import dead_share, saturated_share
+from .loss import output_power
+from .nudge import Mark, Nudges, marks, nudged
 from .signal import Signal
 
 BATCH = 65521
@@ -33,7 +34,9 @@ def propagate(
     example: ArrayLike | jax.ShapeDtypeStruct,
     *,
     signal: Signal | None = None,
+    loss: Any = None,
     output_gradient: float = 1.0,
+    backward: bool = True,
 ) -> Flow:
     r"""Read a program over signals instead of arrays: moments of every signal and gradient, without data.
 
@@ -44,12 +47,14 @@ def propagate(
 
     Args:
         function: `function(params, x) -> outputs`, of any JAX library; x has a leading batch axis.
-        params: its parameters, a tree of arrays.
+        params: its parameters, a tree of arrays, or of `Entries` where only the law is known.
         example: one example or its shape and dtype, without the batch axis: features, or positions and channels.
         signal: what is known of the input; standard normal by default.
-        output_gradient: mean square of the loss's gradient with respect to one output.
+        loss: `losses.softmax_cross_entropy` or `losses.mse`: gradients are those of one example's loss.
+        output_gradient: without a loss, the mean square of its derivative by one output.
+        backward: whether gradients are wanted; without them it is faster.
 
-    Raises `UnknownPrimitive` for operations that have no rule.
+    Raises `UnknownPrimitive` for operations that have no rule, and `ArgumentError` for a loss that is not known.
 
     Source: Poole et al. (2016) and Schoenholz et al. (2017) for the theory; the reading of programs is capas' own.
 
@@ -69,19 +74,26 @@ def propagate(
     spec = jax.ShapeDtypeStruct((BATCH, *jnp.shape(example)), jnp.result_type(example))
     leaves = [of_leaf(leaf) for leaf in jax.tree.leaves(params)]
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
-    x = _input(signal or Signal.standard(), spec.shape)
+    signal = signal or Signal.standard()
+    x = _input(signal, spec.shape)
     program = jax.make_jaxpr(function)(shapes, spec)
-    walk = Walk()
-    walk.run(program.jaxpr, _constants(program), [*leaves, x])
-    gradients, powers = _backward(program, params, spec, [*leaves, x], output_gradient)
-    kept = [step for step in walk.steps if _is_kept(step)]
-    return Flow(tuple(_row(step, gradients) for step in kept), powers)
+    marked = marks(program.jaxpr, BATCH)
+    reading = _Reading(program, marked, [*leaves, x])
+    power, gradients = reading.run(params, backward, lambda out: _output_power(loss, out, output_gradient))
+    rows = [row for row in _rows(marked, reading, power) if row is not None]
+
+    def again(other: Signal) -> Flow:
+        options = {"loss": loss, "output_gradient": output_gradient, "backward": backward}
+        return propagate(function, params, example, signal=other, **options)
+
+    return Flow(tuple(rows), gradients, signal, again)
 
 
-def _is_kept(step: Step) -> bool:
-    """Whether it gave a signal: real numbers that depend on the example."""
-    field = step.outputs[0]
-    return is_signal(step.equation.outvars[0].aval, BATCH) and isinstance(field, Field) and "batch" in field.roles
+def _output_power(loss: Any, out: Field, given: float) -> float:
+    if loss is None:
+        return given
+    mean = out.moment("mean")
+    return output_power(loss, math.prod(out.shape[1:]), mean, out.moment("second") - mean**2)
 
 
 def _constants(program: Any) -> list[Any]:
@@ -115,51 +127,85 @@ def _roles(shape: tuple[int, ...]) -> tuple[Role, ...]:
     return ("batch", *middle, "feature") if len(shape) > 1 else ("batch",)
 
 
-def _backward(
-    program: Any, params: Any, spec: Any, inputs: Sequence[Field], power: float
-) -> tuple[Callable[[Step], float | None], dict[str, float]]:
-    """Gradients by step, and by path of the parameter."""
-    shapes = nudges(program.jaxpr, BATCH)
-    flat = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in program.jaxpr.invars]
-    outputs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in program.jaxpr.outvars]
+class _Reading:
+    """One walk over a program in which every signal is marked, forward and backward."""
 
-    def back(flat: list[Array], zeros: Any, cotangents: list[Array]) -> Any:
-        def run(leaves: list[Array], zeros: Any) -> list[Array]:
-            return nudged(program.jaxpr, program.consts, [*leaves, flat[-1]], zeros)
+    def __init__(self, program: Any, marked: Nudges, inputs: Sequence[Field]) -> None:
+        self.program, self.marked, self.inputs, self.walk = program, marked, inputs, Walk()
+        self.places, self.structure = jax.tree.flatten(marked)
+        self.gradients: list[Any] = [None] * len(self.places)
 
-        return jax.vjp(run, flat[:-1], zeros)[1](cotangents)
+    def run(
+        self, params: Any, backward: bool, power_of_output: Callable[[Field], float]
+    ) -> tuple[float, dict[str, float]]:
+        """Walk; the power of the gradient at an output, and by parameter those of one example's gradients."""
+        traced, outputs = self._traced(backward)
+        zeros = [_marked(i, mark) for i, mark in enumerate(self.places)]
+        cotangents = [whole(noise(1.0), s.shape, _roles(s.shape)) for s in outputs] if backward else []
+        found = self.walk.run(traced.jaxpr, _constants(traced), [*self.inputs, *zeros, *cotangents])
+        power = power_of_output(found[0])
+        if not backward:
+            return power, {}
+        count = len(self.inputs) - 1
+        arriving = found[len(outputs) :]
+        self.gradients = arriving[count:]
+        paths = [path for path, _ in jax.tree.leaves_with_path(params)]
+        names = [jax.tree_util.keystr(path, simple=True, separator="/") for path in paths]
+        own = zip(names, arriving[:count], strict=True)
+        return power, {name: power * power_of(value) / BATCH for name, value in own}
 
-    traced = jax.make_jaxpr(back)(flat, shapes, outputs)
-    zeros = [whole(constant(0.0), s.shape, ["one"] * len(s.shape)) for s in jax.tree.leaves(shapes)]
-    cotangents = [whole(noise(power), s.shape, _roles(s.shape)) for s in outputs]
-    found = Walk().run(traced.jaxpr, _constants(traced), [*inputs, *zeros, *cotangents])
-    count = len(flat) - 1
-    tree = jax.tree.unflatten(jax.tree.structure(shapes), found[count:])
-    places = _places(program.jaxpr, tree)
-    names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in jax.tree.leaves_with_path(params)]
-    powers = {name: power_of(value) / BATCH for name, value in zip(names, found[:count], strict=True)}
+    def _traced(self, backward: bool) -> tuple[Any, list[jax.ShapeDtypeStruct]]:
+        jaxpr = self.program.jaxpr
+        flat, outputs = (
+            [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in ends] for ends in (jaxpr.invars, jaxpr.outvars)
+        )
+        shapes = jax.tree.map(lambda mark: mark.zero, self.marked)
 
-    def gradient(step: Step) -> float | None:
-        known = (places.get(address) for address in (step.address, *step.results))
-        value = next((found for found in known if found is not None), None)
-        for turn in step.turns:
-            value = value.steps[turn] if isinstance(value, Stacked) else value
-        return None if value is None else power_of(value)
+        def forward(flat: list[Array], zeros: Any) -> list[Array]:
+            return nudged(jaxpr, self.program.consts, flat, zeros)
 
-    return gradient, powers
+        def both(flat: list[Array], zeros: Any, cotangents: list[Array]) -> Any:
+            out, back = jax.vjp(lambda leaves, zeros: forward([*leaves, flat[-1]], zeros), flat[:-1], zeros)
+            return out, back(cotangents)
+
+        if backward:
+            return jax.make_jaxpr(both)(flat, shapes, outputs), outputs
+        return jax.make_jaxpr(forward)(flat, shapes), outputs
 
 
-def _places(jaxpr: Any, tree: Any, calls: Address = ()) -> dict[Address, Any]:
-    """By address, what was found for an operation."""
-    found: dict[Address, Any] = {}
-    for place, value in tree.items():
-        equation = jaxpr.eqns[place]
-        address = (*calls, id(equation))
-        if isinstance(value, dict):
-            found.update(_places(program(equation)[0], value, address))
-        else:
-            found[address] = value
-    return found
+def _marked(number: int, mark: Mark) -> Field:
+    """A zero that marks a signal."""
+    zero = mark.zero
+    return replace(whole(constant(0.0), zero.shape, ["one"] * len(zero.shape)), mark=number)
+
+
+def _rows(marked: Nudges, reading: _Reading, power: float) -> Iterator[Row | None]:
+    """A row for every signal that depends on the example, in the order of the program."""
+    numbers = jax.tree.unflatten(reading.structure, range(len(reading.places)))
+    yield from _rows_of(marked, numbers, reading, power, ())
+
+
+def _rows_of(marked: Any, numbers: Any, reading: _Reading, power: float, turns: tuple[int, ...]) -> Iterator[Row | None]:
+    for place, mark in marked.items():
+        if isinstance(mark, Mark):
+            yield _row(mark, numbers[place], reading, power, turns)
+            continue
+        lengths = jax.tree.leaves(mark)[0].lengths
+        loops = range(lengths[len(turns)]) if len(lengths) > len(turns) else [None]
+        for turn in loops:
+            yield from _rows_of(mark, numbers[place], reading, power, turns if turn is None else (*turns, turn))
+
+
+def _row(mark: Mark, number: int, reading: _Reading, power: float, turns: tuple[int, ...]) -> Row | None:
+    field = reading.walk.signals.get((number, turns))
+    if not isinstance(field, Field) or "batch" not in field.roles:
+        return None
+    value = reading.gradients[number]
+    for turn in turns:
+        value = value.steps[turn] if isinstance(value, Stacked) else value
+    gradient = None if value is None else power * power_of(value)
+    moments = (field.moment(name) for name in ("mean", "second", "cross"))
+    return Row(mark.path.format(*turns), mark.operation, mark.shape[1:], *moments, gradient, field)
 
 
 def power_of(value: Any) -> float:
@@ -169,13 +215,3 @@ def power_of(value: Any) -> float:
     if isinstance(value, Field):
         return value.moment("second")
     return float(np.square(np.asarray(value, np.float64)).mean())
-
-
-def _row(step: Step, gradient: Callable[[Step], float | None]) -> Row:
-    field = step.outputs[0]
-    mean, second, cross = (field.moment(name) for name in ("mean", "second", "cross"))
-    dead, saturated = dead_share(field), saturated_share(field)
-    name, shape = step.equation.primitive.name, field.shape[1:]
-    return Row(step.path, name, shape, mean, second, cross, gradient(step), dead, saturated)
-
-

@@ -29,8 +29,7 @@ def program(equation: Any) -> tuple[Any, Sequence[Any]]:
 def call(walk: Walk, equation: Any, *inputs: Value) -> Sequence[Value]:
     """A function inside the program."""
     jaxpr, constants = program(equation)
-    with walk.inside(equation):
-        return walk.run(jaxpr, constants, inputs)
+    return walk.run(jaxpr, constants, inputs)
 
 
 @rule("cond")
@@ -39,8 +38,7 @@ def cond(walk: Walk, equation: Any, index: Value, *inputs: Value) -> Sequence[Va
     if isinstance(index, (Field, Stacked)):
         raise refuse(equation, "a branch that depends on a signal")
     branch = equation.params["branches"][int(index)]
-    with walk.inside(equation):
-        return walk.run(branch.jaxpr, branch.consts, inputs)
+    return walk.run(branch.jaxpr, branch.consts, inputs)
 
 
 @rule("while")
@@ -55,7 +53,7 @@ def loop(walk: Walk, equation: Any, *inputs: Value) -> Sequence[Value]:
             raise refuse(equation, "a loop whose end depends on a signal")
         if not more:
             return carry
-        with walk.inside(equation, i):
+        with walk.turn(i):
             carry = walk.run(params["body_jaxpr"].jaxpr, params["body_jaxpr"].consts, [*fixed, *carry])
     raise refuse(equation, "a loop of more than a million steps")
 
@@ -69,7 +67,7 @@ def scan(walk: Walk, equation: Any, *inputs: Value) -> Sequence[Value]:
     given: list[Sequence[Value]] = [()] * length
     for i in range(length - 1, -1, -1) if params["reverse"] else range(length):
         slices = [step_of(value, i) for value in inputs[fixed + carried :]]
-        with walk.inside(equation, i):
+        with walk.turn(i):
             outputs = walk.run(jaxpr.jaxpr, jaxpr.consts, [*constants, *carry, *slices])
         carry, given[i] = list(outputs[:carried]), outputs[carried:]
     return [*carry, *(Stacked(tuple(step)) for step in zip(*given, strict=True))]
