@@ -36,7 +36,7 @@ def compare(row: Architecture | Program) -> tuple[list[Difference], float, float
     flow = capas.propagate(function, params, jax.ShapeDtypeStruct(row.shape, jnp.float32), signal=signal)
     middle = time.perf_counter()
     measured = measure(function, draw, row.shape, row.draws, row.batch, row.mean)
-    return differences(flow, measured, row.narrow), middle - start, time.perf_counter() - middle
+    return differences(flow, measured, row.narrow, row.tolerance), middle - start, time.perf_counter() - middle
 
 
 def cells(name: str) -> tuple[str, ...]:

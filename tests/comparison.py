@@ -28,6 +28,7 @@ class Difference(NamedTuple):
         measured: over draws.
         scale: what percents are of.
         negligible: gradients up to this size count as 0.
+        tolerance: the share of the scale that is allowed.
     """
 
     path: str
@@ -37,6 +38,7 @@ class Difference(NamedTuple):
     measured: Estimate
     scale: float
     negligible: float = 0.0
+    tolerance: float = TOLERANCE
 
     @property
     def is_negligible(self) -> bool:
@@ -45,7 +47,7 @@ class Difference(NamedTuple):
 
     @property
     def agrees(self) -> bool:
-        return self.is_negligible or agree(*self.measured, self.predicted, self.scale)
+        return self.is_negligible or agree(*self.measured, self.predicted, self.scale, self.tolerance)
 
     @property
     def percent(self) -> float:
@@ -62,7 +64,7 @@ class Difference(NamedTuple):
         """Distance as a multiple of what is allowed; above 1 it is too far."""
         if self.is_negligible or not math.isfinite(self.measured.value):
             return 0.0 if self.agrees else math.inf
-        return self._over(max(TOLERANCE * self.scale, ERRORS * self.measured.error))
+        return self._over(max(self.tolerance * self.scale, ERRORS * self.measured.error))
 
     def _over(self, unit: float) -> float:
         if self.predicted is None or not math.isfinite(self.predicted):
@@ -100,17 +102,21 @@ def _numbered(rows: Sequence[Any]) -> dict[tuple[str, str, int], Any]:
     return found
 
 
-def differences(flow: Any, measured: Sequence[Measured], narrow: bool = True) -> list[Difference]:
+def differences(
+    flow: Any, measured: Sequence[Measured], narrow: bool = True, tolerance: float = TOLERANCE
+) -> list[Difference]:
     """All moments of all signals, and the gradients of all parameters.
 
     Args:
         flow: with `rows` (path, operation, shape, mean, second, cross, gradient) and `gradients` (by parameter).
         measured: what `measure` gives.
         narrow: whether gradients at signals of a few units are compared.
+        tolerance: the share of the scale that is allowed.
     """
     signals = [row for row in measured if row.operation != "parameter"]
     parameters = [row for row in measured if row.operation == "parameter"]
-    return [*_of_signals(pairs(flow.rows, signals), narrow), *_of_parameters(flow.gradients, parameters)]
+    found = [*_of_signals(pairs(flow.rows, signals), narrow), *_of_parameters(flow.gradients, parameters)]
+    return [difference._replace(tolerance=tolerance) for difference in found]
 
 
 def _of_signals(rows: list[tuple[Any, Measured]], narrow: bool) -> Iterator[Difference]:

@@ -18,5 +18,5 @@ def test_every_signal_is_as_predicted(name):
     signal = capas.Signal(mean=row.mean, second=row.mean**2 + 1, cross=row.mean**2)
     flow = capas.propagate(function, law(row), jax.ShapeDtypeStruct(row.shape, jnp.float32), signal=signal)
     measured = measure(function, draw, row.shape, row.draws, row.batch, row.mean)
-    wrong = [str(d) for d in differences(flow, measured, row.narrow) if not d.agrees]
+    wrong = [str(d) for d in differences(flow, measured, row.narrow, row.tolerance) if not d.agrees]
     assert not wrong, "\n".join(wrong)

@@ -109,5 +109,3 @@ def fixed_point(
     """
     options = {"input_shape": input_shape, "scheme": scheme, "backward": False}
     return settle(lambda signal: propagate(block, signal=signal, **options), Signal(0.0, start, 0.0))  # type: ignore[arg-type]
-
-

@@ -72,7 +72,11 @@ def of_known(array: Any, shape: tuple[int, ...], roles: tuple[Role, ...]) -> Fie
     """Known numbers: one per site where they differ along positions alone; else a parameter drawn at random."""
     values = np.asarray(array, np.float64)
     if values.ndim != len(shape) or values.size == 1:
-        return whole(constant(values.ravel()[0]), values.shape, ["one"] * values.ndim) if values.size == 1 else of_array(values)
+        return (
+            whole(constant(values.ravel()[0]), values.shape, ["one"] * values.ndim)
+            if values.size == 1
+            else of_array(values)
+        )
     first = values[tuple(slice(None) if role == "position" else slice(0, 1) for role in roles)]
     if (values == first).all():
         column = np.broadcast_to(first, [n if role == "position" else 1 for n, role in zip(shape, roles, strict=True)])

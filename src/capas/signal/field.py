@@ -37,7 +37,6 @@ class Field:
         product: the signal and the gradient that the gradient of a parameter is the product of, and over how many examples.
         delta: whether it is a kernel that is zero but for the centre of its window.
         flipped: whether the order of its entries was turned around.
-        mark: the number of the signal that it is added to, if it is a zero that marks one.
         root: what stands for the parameter that it is, also after its axes were moved.
         order: where its axes were there; nothing if they are as they were.
     """
@@ -51,7 +50,6 @@ class Field:
     product: tuple[Any, Any, int] | None = None
     delta: bool = False
     flipped: bool = False
-    mark: int | None = None
     root: object = field(default_factory=object, repr=False)
     order: tuple[int, ...] = ()
 
@@ -138,11 +136,14 @@ class Entries:
     dtype: str = "float32"
 
 
-def of_leaf(leaf: Any) -> Field:
-    """A parameter from its law or its numbers."""
+def of_leaf(leaf: Any) -> Any:
+    """A parameter from its law or its numbers; whole numbers and booleans are known."""
     if isinstance(leaf, Entries):
         return replace(of_law(leaf.mean, leaf.std, leaf.shape), delta=leaf.delta)
-    return of_array(np.asarray(leaf))
+    array = np.asarray(leaf)
+    return (
+        of_array(array) if array.dtype.kind == "f" or (array.dtype.itemsize == 2 and array.dtype.kind == "V") else array
+    )
 
 
 def of_array(array: np.ndarray[Any, Any]) -> Field:
@@ -179,8 +180,6 @@ def _rounded(mean: float, std: float, size: int) -> tuple[float, float]:
 def slice_of(value: Field, i: int) -> Field:
     """One step of a stacked parameter, whose numbers are drawn apart from those of other steps."""
     shape, roles = value.shape[1:], value.roles[1:]
-    if value.mark is not None:
-        return replace(value, shape=shape, roles=roles)
     if value.array is None:
         law = value.law
         std = float(np.sqrt(law.variance[0]))

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .expression import Z, Expression, crossings
-from .joint import transported
+from .expression import Expression, Z, crossings
+from .joint import Moments, transported
 from .latent import Column, Latent, Part, correlation
 from .law import ONE, ZERO, Atom, Law, add, constant, normal
 from .quadrature import Numbers
@@ -47,7 +47,10 @@ def apply(operation: Operation, laws: Sequence[Law], compared: Sequence[tuple[in
 def _near(operation: Operation, laws: Sequence[Law], centres: list[Column]) -> Law:
     """A function of what is nearly a number: its line there, and half its curvature times the variance."""
     with np.errstate(all="ignore"):
-        middle = np.asarray(operation(*centres), np.float64)
+        value = np.asarray(operation(*centres))
+        if value.dtype == bool:
+            return constant(value)
+        middle = value.astype(np.float64)
         total = constant(middle)
         for i, law in enumerate(laws):
             if law.concentrated is None:
@@ -84,7 +87,9 @@ def as_function(law: Law) -> tuple[Any, Latent | None]:
     function: Any = law.offset
     for atom, factor in law.terms.items():
         term = atom.value if _is_one(factor) else Expression(np.multiply, (atom.value, factor))
-        function = term if isinstance(function, np.ndarray) and not function.any() else Expression(np.add, (function, term))
+        function = (
+            term if isinstance(function, np.ndarray) and not function.any() else Expression(np.add, (function, term))
+        )
     return function, latent
 
 
@@ -128,10 +133,20 @@ def _fold_terms(law: Law) -> Law:
         ours, target = as_function(total)
         moved = None if target is None else _onto(function, latent, target)
         if moved is None or target is None:
-            total = join(np.add, total, group)
+            products = (product_of(total, group, across) for across in (False, True))
+            total = join(np.add, total, group, _sum_moments(total, group, *products))
         else:
             total = Law(ZERO, {Atom(Expression(np.add, (ours, moved)), target): ONE})
     return total
+
+
+def product_of(one: Law, other: Law, across: bool) -> Numbers:
+    """E of the product of two laws."""
+    return (add(one, other).moment(across) - one.moment(across) - other.moment(across)) / 2
+
+
+def _sum_moments(one: Law, other: Law, same: Numbers, across: Numbers) -> Moments:
+    return one.mean + other.mean, one.second + other.second + 2 * same, one.cross + other.cross + 2 * across
 
 
 def _fold(operation: Operation, laws: Sequence[Law]) -> Law:
@@ -147,7 +162,10 @@ def _fold(operation: Operation, laws: Sequence[Law]) -> Law:
             values[places[0]], values[places[1]] = x, y
             return operation(*values)
 
-        return join(between, moving[0], moving[1])
+        one, other = moving
+        independent = operation is np.multiply and not correlation(one.latents[0], other.latents[0], across=False).any()
+        exact = (one.mean * other.mean, one.second * other.second, one.cross * other.cross) if independent else None
+        return join(between, one, other, exact)
     raise NotImplementedError(f"an operation on {len(latents)} different random numbers at once")
 
 
@@ -205,9 +223,9 @@ def _line(function: Any) -> tuple[Any, Any] | None:
     return None
 
 
-def join(operation: Operation, one: Law, other: Law) -> Law:
+def join(operation: Operation, one: Law, other: Law, moments: Moments | None = None) -> Law:
     """The law of a function of two laws of different latents, as a function of one; see `transported`."""
     (f, first), (g, second) = (as_function(law) for law in (one, other))
     if first is None or second is None or first is second:
         return apply(operation, (one, other))
-    return transported(operation, f, g, first, second)
+    return transported(operation, f, g, first, second, moments)

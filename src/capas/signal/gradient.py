@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .expression import Z, Expression
+from .expression import Expression, Z
 from .function import apply, as_function
 from .latent import Source, Units, correlation
 from .law import ONE, ZERO, Atom, Law, add, constant
@@ -225,7 +225,9 @@ def pair_matrix(one: Term, other: Term, count: int, across: bool = False) -> Num
     found = found if other.matrix is None else found @ other.matrix.T
     outer = _outer(one, other)
     if one.outer is not None or other.outer is not None:
-        found = found * (outer.mean if one.outer is None or other.outer is None else _outer_matrix(one, other, count, across))
+        found = found * (
+            outer.mean if one.outer is None or other.outer is None else _outer_matrix(one, other, count, across)
+        )
     return found * _times_counted(one, other)
 
 

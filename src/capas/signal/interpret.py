@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,8 +19,6 @@ Value = Any
 
 Rule = Callable[..., Sequence[Value]]
 rules: dict[str, Rule] = {}
-walked_into: set[str] = set()
-"""Primitives that are programs: what is inside is recorded, not they."""
 never_computed: set[str] = set()
 """Primitives that are read by their rule even where all inputs are known."""
 
@@ -71,62 +68,67 @@ def refuse(equation: Any, why: str) -> UnknownPrimitive:
     )
 
 
-@dataclass
+@dataclass(eq=False)
+class Tape:
+    """A reading of a program: what its variables were, and the readings of programs that it calls.
+
+    Attributes:
+        jaxpr: the program.
+        known: values of its variables.
+        inner: by the place of an operation, the readings of what it calls; of a loop one for each turn.
+        gradients: the gradients that arrived at variables, once they were asked for.
+    """
+
+    jaxpr: Any
+    known: dict[Any, Value] = field(default_factory=dict)
+    inner: dict[int, list[Tape]] = field(default_factory=dict)
+    gradients: dict[Any, Value] = field(default_factory=dict)
+
+    def read(self, variable: Any) -> Value:
+        """What a variable was."""
+        return np.asarray(variable.val) if isinstance(variable, core.Literal) else self.known[variable]
+
+
+@dataclass(eq=False)
 class Walk:
     """One reading of a program, and what was met on the way.
 
     Attributes:
-        signals: what the zeros that mark signals were added to, by zero and turns of the loops around it.
-        turns: steps of the loops around what is read.
+        tape: the reading.
         single_taps: by kernel, the only tap that is not zero; None if there are several.
         products: by parameter, what it was multiplied with.
         merged: sizes of axes that were made features, and what they had been.
     """
 
-    signals: dict[tuple[int, tuple[int, ...]], Field] = field(default_factory=dict)
-    turns: tuple[int, ...] = ()
+    tape: Tape | None = None
     single_taps: dict[Any, int | None] = field(default_factory=dict)
     products: dict[Any, list[Any]] = field(default_factory=dict)
     merged: dict[tuple[int, ...], tuple[Any, ...]] = field(default_factory=dict)
+    _around: list[tuple[Tape, int]] = field(default_factory=list)
 
     def run(self, jaxpr: Any, constants: Sequence[Value], inputs: Sequence[Value]) -> list[Value]:
         """Read a program: outputs for inputs."""
-        known: dict[Any, Value] = {}
-        known.update(zip(jaxpr.constvars, constants, strict=True))
-        known.update(zip(jaxpr.invars, inputs, strict=True))
-
-        def read(variable: Any) -> Value:
-            return np.asarray(variable.val) if isinstance(variable, core.Literal) else known[variable]
-
-        for equation in jaxpr.eqns:
-            outputs = self._apply(equation, [read(v) for v in equation.invars])
-            known.update(zip(equation.outvars, outputs, strict=True))
-        return [read(v) for v in jaxpr.outvars]
+        tape = Tape(jaxpr)
+        if self._around:
+            outside, place = self._around[-1]
+            outside.inner.setdefault(place, []).append(tape)
+        else:
+            self.tape = tape
+        tape.known.update(zip(jaxpr.constvars, constants, strict=True))
+        tape.known.update(zip(jaxpr.invars, inputs, strict=True))
+        for place, equation in enumerate(jaxpr.eqns):
+            self._around.append((tape, place))
+            outputs = self._apply(equation, [tape.read(v) for v in equation.invars])
+            self._around.pop()
+            tape.known.update(zip(equation.outvars, outputs, strict=True))
+        return [tape.read(v) for v in jaxpr.outvars]
 
     def _apply(self, equation: Any, inputs: list[Value]) -> Sequence[Value]:
-        name = equation.primitive.name
-        if name == "add":
-            inputs = self._unmarked(inputs)
-            if len(inputs) == 1:
-                return inputs
-        random = any(isinstance(value, (Field, Stacked)) for value in inputs)
-        if not random and name not in never_computed:
+        known = not any(isinstance(value, (Field, Stacked)) for value in inputs)
+        if known and equation.primitive.name not in never_computed:
             return compute(equation, inputs)
-        try:
+        with scoped(equation):
             return self._read(equation, inputs)
-        except CapasError as error:
-            path = scope(equation)
-            if path:
-                error.path = (path, *error.path)
-            raise
-
-    def _unmarked(self, inputs: list[Value]) -> list[Value]:
-        """A signal without the zero that marks it, which is noted."""
-        for mark, value in (inputs, inputs[::-1]):
-            if isinstance(mark, Field) and mark.mark is not None:
-                self.signals[mark.mark, self.turns] = value
-                return [value]
-        return inputs
 
     def _read(self, equation: Any, inputs: list[Value]) -> Sequence[Value]:
         found = rules.get(equation.primitive.name)
@@ -137,22 +139,17 @@ class Walk:
         except Mixed:
             raise refuse(equation, "features of different laws") from None
 
-    @contextmanager
-    def turn(self, turn: int) -> Iterator[None]:
-        """One step of a loop."""
-        before, self.turns = self.turns, (*self.turns, turn)
-        try:
-            yield
-        finally:
-            self.turns = before
 
-
-def scope(equation: Any) -> str:
-    """The name of the layer that an operation belongs to, without what differentiation adds."""
-    name = str(equation.source_info.name_stack)
-    while (plain := re.sub(r"\b(?:transpose|jvp|vmap|rematted_computation|checkpoint)\(([^()]*)\)", r"\1", name)) != name:
-        name = plain
-    return name.strip("/")
+@contextmanager
+def scoped(equation: Any) -> Iterator[None]:
+    """Put the name of the layer that an operation belongs to in front of the path of any error."""
+    try:
+        yield
+    except CapasError as error:
+        name = str(equation.source_info.name_stack)
+        if name:
+            error.path = (name, *error.path)
+        raise
 
 
 def compute(equation: Any, inputs: Sequence[Value]) -> Sequence[Value]:

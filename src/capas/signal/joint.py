@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from .expression import Z, Expression
+from .expression import Expression, Z
 from .latent import Latent, Part, Source, correlation, correlation_matrix
 from .law import Atom, Law
 from .pair import series
@@ -19,11 +19,17 @@ EDGES = np.array([-7.0, -4.5, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.5, 7.0])
 ORDER, TERMS = 6, 12
 
 
-def transported(operation: Callable[..., Any], f: Any, g: Any, first: Latent, second: Latent) -> Law:
+Moments = tuple[Numbers, Numbers, Numbers]
+
+
+def transported(
+    operation: Callable[..., Any], f: Any, g: Any, first: Latent, second: Latent, moments: Moments | None = None
+) -> Law:
     r"""The law of $F = \\mathrm{operation}(f(z_1), g(z_2))$ as $T(y)$ of one normal number y.
 
     T is the quantile transform, so that T(y) is distributed as F. y is correlated with $z_1$ and $z_2$ as F is, and
     between examples such that E F F' comes out; further dependence is that of normal numbers, an approximation.
+    Mean, second and cross moment are those given, where they are known better than by quadrature.
     """
     r = correlation(first, second, across=False)[:, None]
     tilt = np.sqrt(1 - r * r)
@@ -34,6 +40,8 @@ def transported(operation: Callable[..., Any], f: Any, g: Any, first: Latent, se
     values, weight = np.broadcast_arrays(values, weight / weight.sum((1, 2), keepdims=True))
     table = _coefficients(hermite(x, TERMS), hermite(w, TERMS), values * weight)
     mean, second_moment = (weight * values).sum((1, 2)), (weight * np.square(values)).sum((1, 2))
+    if moments is not None:
+        mean, second_moment = (np.broadcast_to(m, mean.shape) for m in moments[:2])
     std = np.sqrt(np.maximum(second_moment - mean**2, 0.0))
 
     rho = [correlation(a, b, across=True) for a, b in ((first, first), (first, second), (second, second))]
@@ -41,7 +49,10 @@ def transported(operation: Callable[..., Any], f: Any, g: Any, first: Latent, se
     shape = quantiles(values, weight)
     trial = Atom(shape, Latent(()))
     scale = std / np.sqrt(np.maximum(trial.second - trial.mean**2, 1e-300))
-    target = _across(trial, np.square(std), scale, table, np.clip(across, 0.0, 1.0))
+    wanted = _covariance_across(np.square(std), table, np.clip(across, 0.0, 1.0))
+    if moments is not None:
+        wanted = np.broadcast_to(moments[2] - mean**2, wanted.shape)
+    target = _across(trial, scale, wanted)
     slope = np.maximum(trial.slope * scale, 1e-300)
     alpha, beta = table[1, 0] / slope, table[0, 1] / slope
     latent = _companion(first, second, alpha - beta * r[:, 0] / tilt[:, 0], beta / tilt[:, 0], target)
@@ -136,12 +147,18 @@ def interpolated(z: Numbers, places: Numbers, values: Numbers) -> Numbers:
     return np.stack([np.interp(*row) for row in zip(rows, places, values, strict=True)])
 
 
-def _across(trial: Atom, variance: Numbers, scale: Numbers, table: Numbers, rho: Numbers) -> Numbers:
-    """The correlation between examples of y with which T(y) has the covariance between examples of F."""
+def _covariance_across(variance: Numbers, table: Numbers, rho: Numbers) -> Numbers:
+    """Of F between examples, from its coefficients and the correlations of what it is a function of."""
     n = np.arange(TERMS)[:, None]
     squares = np.square(table)
-    wanted = (squares * (rho[0][None] ** n)[:, None] * (rho[1][None] ** n)[None]).sum((0, 1)) - squares[0, 0]
-    wanted = wanted + np.maximum(variance + squares[0, 0] - squares.sum((0, 1)), 0.0) * np.maximum(*rho) ** TERMS
+    known = (squares * (rho[0][None] ** n)[:, None] * (rho[1][None] ** n)[None]).sum((0, 1)) - squares[0, 0]
+    rest = np.maximum(variance + squares[0, 0] - squares.sum((0, 1)), 0.0)
+    found: Numbers = known + rest * np.maximum(*rho) ** TERMS
+    return found
+
+
+def _across(trial: Atom, scale: Numbers, wanted: Numbers) -> Numbers:
+    """The correlation between examples of y with which T(y) has this covariance between examples."""
     low, high = np.zeros_like(wanted), np.ones_like(wanted)
     for _ in range(40):
         middle = (low + high) / 2

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .expression import Z, Expression
+from .expression import Expression, Z
 from .latent import Column, Latent, Units, correlation, correlation_matrix
 from .pair import product_mean, series
 from .quadrature import Numbers, hermite
@@ -134,6 +134,7 @@ class Law:
         concentrated: what it counts as beside other signals, if it is nearly a number: a sum over many units.
         closure: the same law as a function of one latent, once it was asked for.
         origin: the law and the sites of it that this one was gathered from.
+        maxima: its maxima over windows that were computed.
         matrices: moments between sites that were computed.
         maximum_of: the law, the windows of it and its sites that this one is the maximum of.
     """
@@ -146,6 +147,7 @@ class Law:
     origin: tuple[Law, Numbers] | None = None
     maximum_of: tuple[Law, Numbers, int] | None = None
     matrices: dict[Any, Numbers] = field(default_factory=dict, repr=False)
+    maxima: dict[bytes, Any] = field(default_factory=dict, repr=False)
 
     @property
     def is_number(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -75,8 +74,6 @@ def outer_power(x: Law, gradient: Gradient, sites: int, examples: int, meeting: 
             share = float((meeting(moments) * pair_matrix(one, other, count, apart)).sum())
             total += share if one is other else 2 * share
     return max(total, 0.0)
-
-
 
 
 def of_weights(total: float, common: float) -> Gradient:

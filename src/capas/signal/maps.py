@@ -97,7 +97,9 @@ def fixed_point(again: Callable[[Signal], Flow], start: Signal, steps: int = 200
     here = _through(again, q, c)
     q_slope = (_through(again, q * (1 + STEP), c)[0] - here[0]) / (q * STEP)
     low = max(c - STEP, 0.0)
-    c_slope = (here[1] - _through(again, q, low)[1]) / (c - low) if c > low else (_through(again, q, STEP)[1] - c) / STEP
+    c_slope = (
+        (here[1] - _through(again, q, low)[1]) / (c - low) if c > low else (_through(again, q, STEP)[1] - c) / STEP
+    )
     return FixedPoint(q, c, q_slope, c_slope, _depth(q_slope), _depth(c_slope))
 
 
@@ -114,7 +116,7 @@ def _settle(step: Callable[[float], float], value: float, steps: int) -> float |
             return None
         bend = twice - 2 * once + value
         ahead = value - (once - value) ** 2 / bend if abs(bend) > 1e-15 else twice
-        good = math.isfinite(ahead) and 0 <= ahead and abs(ahead - twice) < 10 * abs(twice - value) + 1e-12
+        good = math.isfinite(ahead) and ahead >= 0 and abs(ahead - twice) < 10 * abs(twice - value) + 1e-12
         new = ahead if good else twice
         if abs(new - value) <= 1e-10 * max(abs(value), 1e-3):
             return new

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import special
 
-from .expression import Z, Expression
+from .expression import Expression, Z
 from .function import apply, as_function
 from .joint import interpolated, joint_nodes, quantiles
 from .latent import Latent, Part, Source, correlation_matrix
@@ -18,6 +17,7 @@ from .quadrature import Numbers
 
 COMMON = 12
 """Nodes for what the sites of a window have in common."""
+
 
 def mean_of_maximum(law: Law, count: int) -> float:
     """E max of independent entries: the sum of x_(i) (F_i^n - F_(i-1)^n) over nodes in the order of their values."""
@@ -48,6 +48,14 @@ def maximum(law: Law, windows: Numbers, sites: int) -> Law:
     if law.is_number:
         column = np.broadcast_to(law.offset, (sites, 1))[:, 0]
         return constant(np.where(windows >= 0, column[windows], -np.inf).max(1))
+    key = windows.tobytes()
+    if key not in law.maxima:
+        law.maxima[key] = _maximum(law, windows, sites)
+    found: Law = law.maxima[key]
+    return found
+
+
+def _maximum(law: Law, windows: Numbers, sites: int) -> Law:
     outside = np.isneginf(law.offset[:, 0])
     given = windows
     if outside.any():
@@ -244,7 +252,9 @@ def _probability(function: Any, latent: Latent, mates: Numbers, r: float, tie: i
     return Expression(np.divide, (found, total[:, None]))
 
 
-def _others(function: Any, mates: Numbers, grid: Numbers, own: Numbers, r: float, t: Numbers) -> tuple[Numbers, Numbers]:
+def _others(
+    function: Any, mates: Numbers, grid: Numbers, own: Numbers, r: float, t: Numbers
+) -> tuple[Numbers, Numbers]:
     """P(another entry of the window < own) and <=, given z and what they have in common, shape `(sites, grid, common)`."""
     w, weight = joint_nodes(np.zeros((1, 0)))
     s = np.sqrt(r) * grid[..., None] + np.sqrt(1 - r) * t

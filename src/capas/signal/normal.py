@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .expression import Z, Expression
+from .expression import Expression, Z
 from .latent import Latent, Part, Source, correlation, covariance_matrix
 from .law import ONE, ZERO, Atom, Law, constant, normal
 from .quadrature import Numbers, normal_nodes
@@ -25,7 +25,9 @@ def fresh(mean: Any, second: Any, cross: Any, kernel: Kernel | None = None) -> L
         cross: E of the product of two examples.
         kernel: moments between sites; None where there is one site.
     """
-    mean, second, cross = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, np.float64)) for v in (mean, second, cross)))
+    mean, second, cross = np.broadcast_arrays(
+        *(np.atleast_1d(np.asarray(v, np.float64)) for v in (mean, second, cross))
+    )
     variance = np.maximum(second - mean**2, 0.0)
     variance = np.where(variance < 1e-14 * second, 0.0, variance)
     shared = np.clip(cross - mean**2, 0.0, variance)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -13,14 +12,15 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from . import rules as rules
+from .backward import Backward, power_of
 from .field import Field, Role, of_array, of_leaf, whole
 from .flow import Flow, Row
 from .gradient import noise
-from .interpret import Stacked, Walk
+from .interpret import Tape, Walk
 from .latent import Latent, Part, Source
 from .law import Law, constant, normal
 from .loss import output_power
-from .nudge import Mark, Nudges, marks, nudged
+from .rules.control import turns
 from .signal import Signal
 
 BATCH = 65521
@@ -77,16 +77,23 @@ def propagate(
     signal = signal or Signal.standard()
     x = _input(signal, spec.shape)
     program = jax.make_jaxpr(function)(shapes, spec)
-    marked = marks(program.jaxpr, BATCH)
-    reading = _Reading(program, marked, [*leaves, x])
-    power, gradients = reading.run(params, backward, lambda out: _output_power(loss, out, output_gradient))
-    rows = [row for row in _rows(marked, reading, power) if row is not None]
+    walk = Walk()
+    (out, *_) = walk.run(program.jaxpr, _constants(program), [*leaves, x])
+    assert walk.tape is not None
+    power, gradients = _output_power(loss, out, output_gradient), {}
+    if backward:
+        names = [
+            jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in jax.tree.leaves_with_path(params)
+        ]
+        arriving = [whole(noise(power), v.aval.shape, _roles(v.aval.shape)) for v in program.jaxpr.outvars]
+        found = Backward(walk).run(walk.tape, arriving)
+        gradients = {name: power_of(value) / BATCH for name, value in zip(names, found[:-1], strict=True)}
 
     def again(other: Signal) -> Flow:
         options = {"loss": loss, "output_gradient": output_gradient, "backward": backward}
         return propagate(function, params, example, signal=other, **options)
 
-    return Flow(tuple(rows), gradients, signal, again)
+    return Flow(tuple(_rows(walk.tape, "", backward)), gradients, signal, again)
 
 
 def _output_power(loss: Any, out: Field, given: float) -> float:
@@ -127,91 +134,31 @@ def _roles(shape: tuple[int, ...]) -> tuple[Role, ...]:
     return ("batch", *middle, "feature") if len(shape) > 1 else ("batch",)
 
 
-class _Reading:
-    """One walk over a program in which every signal is marked, forward and backward."""
-
-    def __init__(self, program: Any, marked: Nudges, inputs: Sequence[Field]) -> None:
-        self.program, self.marked, self.inputs, self.walk = program, marked, inputs, Walk()
-        self.places, self.structure = jax.tree.flatten(marked)
-        self.gradients: list[Any] = [None] * len(self.places)
-
-    def run(
-        self, params: Any, backward: bool, power_of_output: Callable[[Field], float]
-    ) -> tuple[float, dict[str, float]]:
-        """Walk; the power of the gradient at an output, and by parameter those of one example's gradients."""
-        traced, outputs = self._traced(backward)
-        zeros = [_marked(i, mark) for i, mark in enumerate(self.places)]
-        cotangents = [whole(noise(1.0), s.shape, _roles(s.shape)) for s in outputs] if backward else []
-        found = self.walk.run(traced.jaxpr, _constants(traced), [*self.inputs, *zeros, *cotangents])
-        power = power_of_output(found[0])
-        if not backward:
-            return power, {}
-        count = len(self.inputs) - 1
-        arriving = found[len(outputs) :]
-        self.gradients = arriving[count:]
-        paths = [path for path, _ in jax.tree.leaves_with_path(params)]
-        names = [jax.tree_util.keystr(path, simple=True, separator="/") for path in paths]
-        own = zip(names, arriving[:count], strict=True)
-        return power, {name: power * power_of(value) / BATCH for name, value in own}
-
-    def _traced(self, backward: bool) -> tuple[Any, list[jax.ShapeDtypeStruct]]:
-        jaxpr = self.program.jaxpr
-        flat, outputs = (
-            [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in ends] for ends in (jaxpr.invars, jaxpr.outvars)
-        )
-        shapes = jax.tree.map(lambda mark: mark.zero, self.marked)
-
-        def forward(flat: list[Array], zeros: Any) -> list[Array]:
-            return nudged(jaxpr, self.program.consts, flat, zeros)
-
-        def both(flat: list[Array], zeros: Any, cotangents: list[Array]) -> Any:
-            out, back = jax.vjp(lambda leaves, zeros: forward([*leaves, flat[-1]], zeros), flat[:-1], zeros)
-            return out, back(cotangents)
-
-        if backward:
-            return jax.make_jaxpr(both)(flat, shapes, outputs), outputs
-        return jax.make_jaxpr(forward)(flat, shapes), outputs
-
-
-def _marked(number: int, mark: Mark) -> Field:
-    """A zero that marks a signal."""
-    zero = mark.zero
-    return replace(whole(constant(0.0), zero.shape, ["one"] * len(zero.shape)), mark=number)
-
-
-def _rows(marked: Nudges, reading: _Reading, power: float) -> Iterator[Row | None]:
+def _rows(tape: Tape, path: str, backward: bool) -> Iterator[Row]:
     """A row for every signal that depends on the example, in the order of the program."""
-    numbers = jax.tree.unflatten(reading.structure, range(len(reading.places)))
-    yield from _rows_of(marked, numbers, reading, power, ())
+    for place, equation in enumerate(tape.jaxpr.eqns):
+        here = _joined(path, str(equation.source_info.name_stack))
+        if equation.primitive.name == "scan":
+            steps = sorted(zip(turns(equation), tape.inner.get(place, ()), strict=True))
+            for turn, inner in steps:
+                yield from _rows(inner, _joined(here, str(turn)), backward)
+        elif place in tape.inner:
+            for inner in tape.inner[place]:
+                yield from _rows(inner, here, backward)
+        elif (row := _row(tape, equation, here, backward)) is not None:
+            yield row
 
 
-def _rows_of(marked: Any, numbers: Any, reading: _Reading, power: float, turns: tuple[int, ...]) -> Iterator[Row | None]:
-    for place, mark in marked.items():
-        if isinstance(mark, Mark):
-            yield _row(mark, numbers[place], reading, power, turns)
-            continue
-        lengths = jax.tree.leaves(mark)[0].lengths
-        loops = range(lengths[len(turns)]) if len(lengths) > len(turns) else [None]
-        for turn in loops:
-            yield from _rows_of(mark, numbers[place], reading, power, turns if turn is None else (*turns, turn))
+def _joined(path: str, name: str) -> str:
+    return f"{path}/{name}" if path and name else path or name
 
 
-def _row(mark: Mark, number: int, reading: _Reading, power: float, turns: tuple[int, ...]) -> Row | None:
-    field = reading.walk.signals.get((number, turns))
-    if not isinstance(field, Field) or "batch" not in field.roles:
+def _row(tape: Tape, equation: Any, path: str, backward: bool) -> Row | None:
+    variable = equation.outvars[0]
+    field, aval = tape.known[variable], variable.aval
+    is_signal = aval.shape[:1] == (BATCH,) and jnp.issubdtype(aval.dtype, jnp.floating)
+    if not is_signal or not isinstance(field, Field) or "batch" not in field.roles:
         return None
-    value = reading.gradients[number]
-    for turn in turns:
-        value = value.steps[turn] if isinstance(value, Stacked) else value
-    gradient = None if value is None else power * power_of(value)
+    gradient = power_of(tape.gradients.get(variable)) if backward else None
     moments = (field.moment(name) for name in ("mean", "second", "cross"))
-    return Row(mark.path.format(*turns), mark.operation, mark.shape[1:], *moments, gradient, field)
-
-
-def power_of(value: Any) -> float:
-    """Mean square of a gradient, or of what a loop gave, averaged over its steps."""
-    if isinstance(value, Stacked):
-        return float(np.mean([power_of(step) for step in value.steps]))
-    if isinstance(value, Field):
-        return value.moment("second")
-    return float(np.square(np.asarray(value, np.float64)).mean())
+    return Row(path, equation.primitive.name, field.shape[1:], *moments, gradient, field)

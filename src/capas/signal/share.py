@@ -49,7 +49,9 @@ def _dead(law: Law) -> float:
     zero = np.broadcast_to(function(z) == 0, (max(len(z), len(np.asarray(function(z)))), z.shape[1]))
     if not zero.any():
         return 0.0
-    rho = np.sqrt(sum(np.square(p.coefficient) for p in latent.parts if p.source.shared and p.matrix is None) + np.zeros((1, 1)))
+    rho = np.sqrt(
+        sum(np.square(p.coefficient) for p in latent.parts if p.source.shared and p.matrix is None) + np.zeros((1, 1))
+    )
     u, u_weight = normal_nodes(np.zeros((1, 0)))
     is_zero = Expression(lambda value: (np.asarray(value) == 0) * 1.0, (function,))
     alike = smoothed(u, rho, np.sqrt(np.maximum(1 - rho * rho, 0.0)), is_zero)

@@ -35,10 +35,10 @@ class Signal:
     cross: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (self.second >= self.mean**2 and abs(self.cross) <= self.second):
+        if not self.mean**2 * (1 - 1e-9) <= self.cross <= self.second * (1 + 1e-9):
             raise ArgumentError(
                 "Signal",
-                expected="second >= mean² and |cross| <= second",
+                expected="mean² <= cross <= second",
                 got=repr(self),
                 remedy="Estimate it from data: capas.Signal.of(x).",
             )
@@ -57,4 +57,5 @@ class Signal:
             raise ArgumentError("Signal.of", expected="at least two examples", got=str(len(rows)), remedy="Give more.")
         second = float(np.square(rows).mean())
         pairs = (np.square(rows.sum(0)).mean() - len(rows) * second) / (len(rows) * (len(rows) - 1))
-        return Signal(float(rows.mean()), second, float(pairs))
+        mean = float(rows.mean())
+        return Signal(mean, second, min(max(float(pairs), mean**2), second))

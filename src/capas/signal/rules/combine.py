@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..field import Content, Field, Role, of_array
+from ..function import closed
 from ..gradient import Gradient
+from ..interpret import Value, Walk, refuse, rule
 from ..latent import Latent
 from ..law import Law, add, constant, normal
 from ..linear import of_weights, outer_power, through_weights
-from ..function import closed
-from ..interpret import Value, Walk, refuse, rule
-
 from ..normal import fresh
 
 
@@ -96,9 +95,7 @@ def _matrix(shares: Sequence[tuple[float, Any]], across: bool, sites: int) -> An
     return sum(share * c.matrix(across, sites) for share, c in shares)
 
 
-def reused(
-    walk: Walk, equation: Any, x: Field, w: Field, axes: tuple[int, ...], count: int, law: Law
-) -> Law:
+def reused(walk: Walk, equation: Any, x: Field, w: Field, axes: tuple[int, ...], count: int, law: Law) -> Law:
     """The law of a product with weights that were used before: what comes out is correlated with what came out then.
 
     By $n\\,\\mathrm{Var}\\,w\\,E\\,x x'$ with the signals x and x' that they met.
@@ -108,7 +105,9 @@ def reused(
         raise refuse(equation, "the transpose of weights that were used before, which knows what they met")
     for _, old, result in reversed(before):
         if len(x.blocks) == len(old.blocks) == 1 and x.sites == old.sites == 1 and result.terms:
-            law = _correlated(law, result, *(count * float(w.law.variance[0]) * _joint(old, x, a) for a in (False, True)))
+            law = _correlated(
+                law, result, *(count * float(w.law.variance[0]) * _joint(old, x, a) for a in (False, True))
+            )
             break
     before.append((axes, x, law))
     return law
@@ -162,8 +161,6 @@ def is_zero(content: Content) -> bool:
     if isinstance(content, Gradient):
         return not content.second.any()
     return content.is_number and not content.offset.any()
-
-
 
 
 def twice(one: Field, other: Field) -> Field | None:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..field import Field, slice_of
-from ..interpret import Stacked, Value, Walk, never_computed, refuse, rule, walked_into
+from ..interpret import Stacked, Value, Walk, never_computed, refuse, rule
 
-CALLS: tuple[str, ...] = ("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2", "custom_jvp_call")
-CALLS = (*CALLS, "custom_vjp_call", "custom_vjp_call_jaxpr", "custom_lin")
-walked_into.update(CALLS, {"scan", "cond", "while"})
-never_computed.update(walked_into)
+PLAIN = ("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2")
+CUSTOM = ("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr")
+CALLS = (*PLAIN, *CUSTOM)
+never_computed.update(CALLS, {"scan", "cond", "while"})
 
 
 def program(equation: Any) -> tuple[Any, Sequence[Any]]:
@@ -47,14 +47,13 @@ def loop(walk: Walk, equation: Any, *inputs: Value) -> Sequence[Value]:
     params, split = equation.params, equation.params["cond_nconsts"]
     test, rest = inputs[:split], inputs[split:]
     fixed, carry = rest[: params["body_nconsts"]], list(rest[params["body_nconsts"] :])
-    for i in range(1 << 20):
+    for _ in range(1 << 20):
         (more,) = Walk().run(params["cond_jaxpr"].jaxpr, params["cond_jaxpr"].consts, [*test, *carry])
         if isinstance(more, (Field, Stacked)):
             raise refuse(equation, "a loop whose end depends on a signal")
         if not more:
             return carry
-        with walk.turn(i):
-            carry = walk.run(params["body_jaxpr"].jaxpr, params["body_jaxpr"].consts, [*fixed, *carry])
+        carry = walk.run(params["body_jaxpr"].jaxpr, params["body_jaxpr"].consts, [*fixed, *carry])
     raise refuse(equation, "a loop of more than a million steps")
 
 
@@ -65,12 +64,17 @@ def scan(walk: Walk, equation: Any, *inputs: Value) -> Sequence[Value]:
     length, (fixed, carried) = params["length"], loop_counts(equation)
     constants, carry = inputs[:fixed], list(inputs[fixed : fixed + carried])
     given: list[Sequence[Value]] = [()] * length
-    for i in range(length - 1, -1, -1) if params["reverse"] else range(length):
+    for i in turns(equation):
         slices = [step_of(value, i) for value in inputs[fixed + carried :]]
-        with walk.turn(i):
-            outputs = walk.run(jaxpr.jaxpr, jaxpr.consts, [*constants, *carry, *slices])
+        outputs = walk.run(jaxpr.jaxpr, jaxpr.consts, [*constants, *carry, *slices])
         carry, given[i] = list(outputs[:carried]), outputs[carried:]
     return [*carry, *(Stacked(tuple(step)) for step in zip(*given, strict=True))]
+
+
+def turns(equation: Any) -> range:
+    """The turns of a loop in the order in which they are taken."""
+    length = equation.params["length"]
+    return range(length - 1, -1, -1) if equation.params["reverse"] else range(length)
 
 
 def loop_counts(equation: Any) -> tuple[int, int]:

@@ -18,7 +18,6 @@ from ..gradient import Gradient, plus
 from ..interpret import Value, Walk, refuse, rule
 from ..law import Law, added, constant
 from ..maximum import Choice, choice
-from .combine import twice
 
 
 def _bitwise(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,7 +81,18 @@ twins: dict[str, Callable[..., Any]] = {
 """NumPy's name for a primitive. What has none is computed by JAX in float64, which is slower."""
 
 KEEP = ("stop_gradient", "copy", "copy_p", "reduce_precision", "optimization_barrier")
-BY_JAX = ("asin", "acos", "acosh", "atanh", "nextafter", "lgamma", "digamma", "erf_inv", "random_gamma_grad")
+BY_JAX = (
+    "polynomial",
+    "asin",
+    "acos",
+    "acosh",
+    "atanh",
+    "nextafter",
+    "lgamma",
+    "digamma",
+    "erf_inv",
+    "random_gamma_grad",
+)
 SPECIAL = ("integer_pow", "select_n", "clamp", "convert_element_type", "bitcast_convert_type")
 LINEAR = ("add", "add_any", "sub", "neg")
 
@@ -101,10 +111,6 @@ CONCENTRATED = {"rsqrt": 0, "sqrt": 0, "div": 1, "log": 0, "pow": 0}
 def elementwise(walk: Walk, equation: Any, *inputs: Value) -> Sequence[Value]:
     """One law for the output, for every run of features that have one."""
     shape = equation.outvars[0].aval.shape
-    if equation.primitive.name == "add_any" and all(isinstance(value, Field) for value in inputs):
-        found = twice(*inputs)
-        if found is not None:
-            return [found]
     roles, runs = aligned(shape, inputs)
     blocks = tuple((width, _combined(equation, contents)) for width, contents in runs)
     return [Field(shape, roles, blocks, **_as_parameter(equation, inputs))]
@@ -188,13 +194,18 @@ def operation(equation: Any) -> Callable[..., Any]:
     if name == "convert_element_type":
         return _convert(params["new_dtype"])
     if name == "bitcast_convert_type":
-        return _reinterpret(params["new_dtype"])
+        return _reinterpret(equation.invars[0].aval.dtype, params["new_dtype"])
     return twins[name] if name in twins else lambda *args: _by_jax(equation, args)
 
 
-def _reinterpret(dtype: Any) -> Callable[..., Any]:
-    size = np.dtype(dtype).itemsize
-    return lambda x: np.asarray(x).astype(f"uint{8 * size}").view(dtype).astype(np.float64)
+def _reinterpret(old: Any, new: Any) -> Callable[..., Any]:
+    """The same bits as another type; numbers go on in float64."""
+
+    def view(x: Any) -> Any:
+        found = np.asarray(x).astype(old).view(new)
+        return found.astype(np.float64) if np.issubdtype(found.dtype, np.floating) else found
+
+    return view
 
 
 def _select(which: Any, *cases: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from ..expression import Z, Expression
+from ..expression import Expression, Z
 from ..field import whole
 from ..interpret import Value, Walk, never_computed, rule
 from ..latent import Latent, Part, Source

@@ -119,5 +119,3 @@ def reduce_max(walk: Walk, equation: Any, x: Value) -> Sequence[Value]:
         return [_each(x, axes, lambda law: law)]
     groups = np.stack([np.flatnonzero(row) for row in mixing])
     return [_each(x, axes, lambda law: maximum(law, groups, x.sites))]
-
-

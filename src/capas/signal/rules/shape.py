@@ -31,7 +31,9 @@ def _moved(x: Field, sites: Any, shape: Sequence[int], roles: Sequence[Role]) ->
     """The entries at other sites, given as an array of them on the new axes; -1 where there is nothing."""
     flat = np.asarray(sites).ravel()
     same = len(flat) == x.sites and (flat == np.arange(x.sites)).all()
-    return replace(x if same else x.map(lambda law: law.gather(flat)), shape=tuple(shape), roles=tuple(roles), array=None)
+    return replace(
+        x if same else x.map(lambda law: law.gather(flat)), shape=tuple(shape), roles=tuple(roles), array=None
+    )
 
 
 @rule("transpose")
@@ -132,7 +134,7 @@ def _changed(walk: Walk, equation: Any, group: list[tuple[int, Role]], sizes: tu
 
 def _merged(equation: Any, roles: list[Role]) -> Role:
     kinds = set(roles) if len(set(roles)) == 1 else set(roles) - {"one"}
-    if kinds <= {"position", "feature"} or len(kinds) == 1 and kinds != {"batch"} or set(roles) == {"batch"}:
+    if kinds <= {"position", "feature"} or (len(kinds) == 1 and kinds != {"batch"}) or set(roles) == {"batch"}:
         return "feature" if "feature" in kinds else kinds.pop()
     raise refuse(equation, f"axes of {' and '.join(sorted(set(roles)))} made one")
 
@@ -182,7 +184,9 @@ def pad(walk: Walk, equation: Any, x: Value, fill: Value) -> Sequence[Value]:
     sites, fill_law = _sites_of(x), as_field(equation, fill).law
     if all(c == (0, 0, 0) for c in config):
         return [x]
-    roles: list[Role] = ["position" if r == "one" and c != (0, 0, 0) else r for r, c in zip(x.roles, config, strict=True)]
+    roles: list[Role] = [
+        "position" if r == "one" and c != (0, 0, 0) else r for r, c in zip(x.roles, config, strict=True)
+    ]
     x = replace(x, roles=tuple(roles))
     for axis, (low, high, inner) in enumerate(config):
         if x.roles[axis] == "feature" and (low or high or inner):
@@ -202,7 +206,9 @@ def _spaced(sites: Any, axis: int, low: int, high: int, inner: int) -> Any:
     size = sites.shape[axis] + inner * (sites.shape[axis] - 1)
     wide = np.full([size if i == axis else n for i, n in enumerate(sites.shape)], -1)
     wide[tuple(slice(None, None, inner + 1) if i == axis else slice(None) for i in range(wide.ndim))] = sites
-    wide = np.pad(wide, [(max(low, 0), max(high, 0)) if i == axis else (0, 0) for i in range(wide.ndim)], constant_values=-1)
+    wide = np.pad(
+        wide, [(max(low, 0), max(high, 0)) if i == axis else (0, 0) for i in range(wide.ndim)], constant_values=-1
+    )
     stop = wide.shape[axis] + min(high, 0)
     return wide[tuple(slice(max(-low, 0), stop) if i == axis else slice(None) for i in range(wide.ndim))]
 
@@ -293,7 +299,9 @@ def _of_one_signal(fields: Sequence[Field], grid: Sequence[int], axis: int) -> A
     if len({id(root) for root, _ in origins}) > 1:
         return None
     places = [
-        np.broadcast_to(there.reshape(_sites_of(field).shape), [field.shape[i] if i == axis else n for i, n in enumerate(grid)])
+        np.broadcast_to(
+            there.reshape(_sites_of(field).shape), [field.shape[i] if i == axis else n for i, n in enumerate(grid)]
+        )
         for (_, there), field in zip(origins, fields, strict=True)
     ]
     return origins[0][0].gather(np.concatenate(places, axis).ravel())

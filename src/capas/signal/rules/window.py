@@ -11,9 +11,9 @@ import numpy as np
 
 from ..field import Content, Field, Role
 from ..gradient import noise, plus
+from ..interpret import Value, Walk, refuse, rule
 from ..law import constant
 from ..linear import of_weights, outer_power, through_weights
-from ..interpret import Value, Walk, refuse, rule
 from ..maximum import choice, maximum
 from ..normal import fresh, mixed
 from ..quadrature import Numbers
@@ -111,7 +111,11 @@ def _windowed_sum(x: Field, w: Field, channels: int, table: Numbers, centred: bo
         parts = [(power_w * share, content) for share, content in shares]
         matrix = lambda g: _between(g.matrix(x.sites), table)  # noqa: E731
         return through_weights(parts, lambda g: over_taps(g.second, table), matrix, sites)
-    lost = sum(share * over_taps(c.mean, table) for share, c in shares) / np.sqrt(channels * table.shape[1]) if centred else np.zeros(1)
+    lost = (
+        sum(share * over_taps(c.mean, table) for share, c in shares) / np.sqrt(channels * table.shape[1])
+        if centred
+        else np.zeros(1)
+    )
     mean = mean_w * sum(share * over_taps(c.mean, table) for share, c in shares)
     fixed = mean_w**2 * sum(share * over_taps(np.square(c.mean), table) for share, c in shares)
     moments = [
