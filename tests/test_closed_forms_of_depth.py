@@ -260,6 +260,7 @@ def test_batch_norm_and_relu_make_gradients_explode(normalize):
         (jax.nn.elu, 0.668102001223, 0.619178563372),
         (jax.nn.sigmoid, 0.0448362413502, 0.0433790358581),
         (jnp.abs, 1, 0.363380227632),
+        (jax.nn.gelu, 0.455817845963, 0.345647945868),
     ],
 )
 def test_batch_norm_and_others(f, slope, variance):

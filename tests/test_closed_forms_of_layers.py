@@ -163,6 +163,15 @@ def test_mean_over_positions_that_are_correlated(k):
     assert moments(flow) == near(mean, q / 2 / k + apart * (1 - 1 / k), apart, precision=1e-5)
 
 
+@pytest.mark.parametrize("mean", [0.0, 0.05])
+def test_mean_over_positions_of_a_dense_layer(mean):
+    """Two positions share the weights: n Var(w) (E x)² and the square of the mean, n² (E w)² (E x)²."""
+    flow = flow_of(lambda w, x: jnp.mean(x @ w, axis=1), Entries((N, N), mean, 0.1), (3, N))
+    one = N * 0.01 * SECOND + mean**2 * (N * VARIANCE + N**2 * MEAN**2)
+    two = N * 0.01 * MEAN**2 + mean**2 * N**2 * MEAN**2
+    assert moments(flow)[:2] == near(mean * N * MEAN, one / 3 + two * 2 / 3)
+
+
 def expected(f) -> float:
     """E f of the input."""
     std = math.sqrt(VARIANCE)

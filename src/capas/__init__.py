@@ -15,5 +15,6 @@ from .signal import UnknownPrimitive as UnknownPrimitive
 from .train import History as History
 from .train import evaluate as evaluate
 from .train import fit as fit
+from .weights import calibrate as calibrate
 
 __version__ = "0.1.0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def aligned(shape: tuple[int, ...], values: Sequence[Any]) -> tuple[tuple[Role, 
     edges = sorted({0, width, *(edge for f in ready if len(f.blocks) > 1 for edge in _edges(f))})
     if len(edges) <= 2:
         return roles, [(width, [f.blocks[0][1] for f in ready])]
-    runs = [(high - low, [run_of(f, low, high) for f in ready]) for low, high in zip(edges, edges[1:], strict=False)]
+    runs = [(high - low, [run_of(f, low, high) for f in ready]) for low, high in pairwise(edges)]
     return roles, runs
 
 

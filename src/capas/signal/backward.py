@@ -31,7 +31,7 @@ class Backward:
         self._pulls: dict[Any, Any] = {}
 
     def run(self, tape: Tape, arriving: Sequence[Value]) -> list[Value]:
-        """Gradients with respect to a program's inputs, from those with respect to its outputs; None where there is none."""
+        """Gradients by a program's inputs, from those by its outputs; None where there is none."""
         for variable, value in zip(tape.jaxpr.outvars, arriving, strict=True):
             _arrive(tape, variable, value)
         for place in range(len(tape.jaxpr.eqns) - 1, -1, -1):
@@ -101,7 +101,7 @@ class Backward:
         key: Any = (equation.primitive, _content(equation), avals, active)
         if key not in self._pulls:
             self._pulls[key] = (_gradient_program(equation, active, real), equation)
-        return self._pulls[key][0]  # type: ignore[no-any-return]
+        return self._pulls[key][0]
 
 
 def _content(equation: Any) -> Any:
@@ -174,11 +174,12 @@ def summed(one: Value, other: Value) -> Value:
     if found is not None:
         return found
     roles, runs = aligned(one.shape, (one, other))
-    return Field(one.shape, roles, tuple((width, plus(*_both(contents))) for width, contents in runs))
+    return Field(one.shape, roles, tuple((width, _plus(contents)) for width, contents in runs))
 
 
-def _both(contents: Sequence[Any]) -> list[Gradient]:
-    return [content if isinstance(content, Gradient) else Gradient(()) for content in contents]
+def _plus(contents: Sequence[Any]) -> Gradient:
+    one, other = (content if isinstance(content, Gradient) else Gradient(()) for content in contents)
+    return plus(one, other)
 
 
 def power_of(value: Value) -> float:

@@ -36,7 +36,8 @@ class Expression:
             return z
         if self._seen is not z:
             values = (a(z) if isinstance(a, Expression) else a for a in self.arguments)
-            self._values = self.operation(*values, *self.inner)
+            with np.errstate(all="ignore"):
+                self._values = self.operation(*values, *self.inner)
             self._seen = z
         return self._values
 

@@ -16,11 +16,12 @@ from .law import ONE, Law, constant, normal
 from .quadrature import Numbers
 
 Role = Literal["batch", "position", "feature", "weight", "one"]
-"""Examples; places of a signal; units of a layer; entries of a parameter; an axis along which all is the same number."""
+"""Examples; places of a signal; units of a layer; entries of a parameter; an axis along which all is one number."""
 
 ORDER: dict[Role, int] = {"one": 0, "weight": 1, "feature": 2, "position": 3, "batch": 4}
 
-Content = Law | Gradient
+Content = Any
+"""The law of a signal, or that of a gradient."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,8 @@ class Field:
         array: the numbers, if it is a parameter that has some.
         centred: axes along which a parameter sums to zero.
         mean_of: the law and axes of the parameter that it is the mean of.
-        product: the signal and the gradient that the gradient of a parameter is the product of, and over how many examples.
+        product: of the gradient of a parameter, the signal and the gradient that it is the product of, and how many
+            examples it is a sum over.
         delta: whether it is a kernel that is zero but for the centre of its window.
         flipped: whether the order of its entries was turned around.
         root: what stands for the parameter that it is, also after its axes were moved.
@@ -179,10 +181,10 @@ def _rounded(mean: float, std: float, size: int) -> tuple[float, float]:
 
 def slice_of(value: Field, i: int) -> Field:
     """One step of a stacked parameter, whose numbers are drawn apart from those of other steps."""
-    shape, roles = value.shape[1:], value.roles[1:]
+    shape, roles, root = value.shape[1:], value.roles[1:], (value.root, i)
     if value.array is None:
         law = value.law
         std = float(np.sqrt(law.variance[0]))
-        return whole(parameter(float(law.mean[0]), std), shape, roles)
+        return replace(whole(parameter(float(law.mean[0]), std), shape, roles), root=root)
     mean, std = (float(moment[i]) for moment in value.steps)
-    return whole(parameter(*_rounded(mean, std, math.prod(shape))), shape, roles)
+    return replace(whole(parameter(*_rounded(mean, std, math.prod(shape))), shape, roles), root=root)

@@ -76,7 +76,7 @@ def _settled(law: Law) -> Law:
 
 
 def as_function(law: Law) -> tuple[Any, Latent | None]:
-    """The law as a function of one latent; a column, if it is a number. Several latents are made one, and it is kept."""
+    """The law as a function of one latent, which is made if there are several; a column, if it is a number."""
     if law.is_number:
         return law.offset, None
     if len(law.latents) > 1:
@@ -163,10 +163,16 @@ def _fold(operation: Operation, laws: Sequence[Law]) -> Law:
             return operation(*values)
 
         one, other = moving
-        independent = operation is np.multiply and not correlation(one.latents[0], other.latents[0], across=False).any()
-        exact = (one.mean * other.mean, one.second * other.second, one.cross * other.cross) if independent else None
-        return join(between, one, other, exact)
+        return join(between, one, other, _product_moments(one, other) if operation is np.multiply else None)
     raise NotImplementedError(f"an operation on {len(latents)} different random numbers at once")
+
+
+def _product_moments(one: Law, other: Law) -> Moments:
+    """Of the product of two functions of normal numbers."""
+    if not correlation(one.latents[0], other.latents[0], across=False).any():
+        return one.mean * other.mean, one.second * other.second, one.cross * other.cross
+    squares = [apply(np.square, [law]) for law in (one, other)]
+    return product_of(one, other, False), product_of(squares[0], squares[1], False), None
 
 
 def _onto(function: Any, latent: Latent | None, target: Latent) -> Any:
@@ -214,7 +220,7 @@ def _line(function: Any) -> tuple[Any, Any] | None:
     if function.operation in {np.add, np.subtract, np.multiply}:
         lines = [_line(argument) for argument in function.arguments]
         if None not in lines:
-            (a, b), (c, d) = lines  # type: ignore[misc]
+            (a, b), (c, d) = lines
             if function.operation is not np.multiply:
                 sign = 1.0 if function.operation is np.add else -1.0
                 return a + sign * c, b + sign * d

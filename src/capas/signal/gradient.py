@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .expression import Expression, Z
-from .function import apply, as_function
+from .function import apply, as_function, product_of
 from .latent import Source, Units, correlation
 from .law import ONE, ZERO, Atom, Law, add, constant
 from .maximum import Choice
@@ -165,10 +165,12 @@ def _alike(one: Term, other: Term) -> bool:
     return one.noise is other.noise and same_sites and one.is_plain and other.is_plain
 
 
-def _outer(*terms: Term) -> Law:
-    """The product of what two terms have outside."""
-    laws = [term.outer for term in terms if term.outer is not None]
-    return apply(np.multiply, laws) if len(laws) == 2 else laws[0] if laws else constant(1.0)
+def _outer_mean(one: Term, other: Term) -> Numbers:
+    """E of the product of what two terms have outside."""
+    if one.outer is None or other.outer is None:
+        law = one.outer or other.outer
+        return np.ones(1) if law is None else law.mean
+    return one.outer.second if one.outer is other.outer else product_of(one.outer, other.outer, False)
 
 
 def _product(one: Term, other: Term) -> Numbers:
@@ -181,10 +183,10 @@ def _product(one: Term, other: Term) -> Numbers:
     if one.matrix is None and other.matrix is None:
         if not (one.units or other.units):
             bare = [replace(term, examples=0, outer=None) for term in (one, other)]
-            return _product(bare[0], bare[1]) * _times_counted(one, other) * _outer(one, other).mean
+            return _product(bare[0], bare[1]) * _times_counted(one, other) * _outer_mean(one, other)
         one, other = _paired(one, other)
         bare = [replace(term, examples=0, units=0, outer=None) for term in (one, other)]
-        return _product(bare[0], bare[1]) * _times_counted(one, other) * _outer(one, other).mean
+        return _product(bare[0], bare[1]) * _times_counted(one, other) * _outer_mean(one, other)
     return np.diagonal(pair_matrix(one, other, _count(one, other))).copy()
 
 
@@ -219,15 +221,14 @@ def pair_matrix(one: Term, other: Term, count: int, across: bool = False) -> Num
     if one.coefficient is other.coefficient:
         coefficients = one.coefficient.matrix(False, inner[0])
     else:
-        coefficients = _cross_matrix(one.coefficient, other.coefficient, *inner)
+        coefficients = _cross_matrix(one.coefficient, other.coefficient, inner[0], inner[1])
     found = coefficients * one.noise.between(places[0][:, None], places[1][None])
     found = found if one.matrix is None else one.matrix @ found
     found = found if other.matrix is None else found @ other.matrix.T
-    outer = _outer(one, other)
-    if one.outer is not None or other.outer is not None:
-        found = found * (
-            outer.mean if one.outer is None or other.outer is None else _outer_matrix(one, other, count, across)
-        )
+    if one.outer is not None and other.outer is not None:
+        found = found * _outer_matrix(one, other, count, across)
+    else:
+        found = found * _outer_mean(one, other)
     return found * _times_counted(one, other)
 
 
@@ -286,6 +287,8 @@ def _summed(term: Term, examples: int) -> list[Term]:
     if term.outer is None:
         return [_scaled(term, np.full((1, 1), float(examples)))]
     mean = given_unit(term.outer).scaled(np.full((1, 1), float(examples)))
+    if mean.is_number and not mean.offset.any():
+        return []
     return [_scaled(replace(term, outer=None), mean.offset) if mean.is_number else replace(term, outer=mean)]
 
 

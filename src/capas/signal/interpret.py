@@ -98,12 +98,15 @@ class Walk:
         single_taps: by kernel, the only tap that is not zero; None if there are several.
         products: by parameter, what it was multiplied with.
         merged: sizes of axes that were made features, and what they had been.
+        rescale: given a parameter's root, the law of a product with it and the second moment of what it met, the
+            factor to put on the parameter.
     """
 
     tape: Tape | None = None
     single_taps: dict[Any, int | None] = field(default_factory=dict)
     products: dict[Any, list[Any]] = field(default_factory=dict)
     merged: dict[tuple[int, ...], tuple[Any, ...]] = field(default_factory=dict)
+    rescale: Callable[[Any, Any, float], float] | None = None
     _around: list[tuple[Tape, int]] = field(default_factory=list)
 
     def run(self, jaxpr: Any, constants: Sequence[Value], inputs: Sequence[Value]) -> list[Value]:
@@ -122,6 +125,12 @@ class Walk:
             self._around.pop()
             tape.known.update(zip(equation.outvars, outputs, strict=True))
         return [tape.read(v) for v in jaxpr.outvars]
+
+    def rescaled(self, x: Field, weight: Field, law: Any) -> Any:
+        """The law of the product of a signal with a parameter on which there is another factor."""
+        if self.rescale is None:
+            return law
+        return law.scaled(np.full((1, 1), self.rescale(weight.root, law, x.moment("second"))))
 
     def _apply(self, equation: Any, inputs: list[Value]) -> Sequence[Value]:
         known = not any(isinstance(value, (Field, Stacked)) for value in inputs)
@@ -164,4 +173,4 @@ def _jax_array(value: Any) -> Any:
 
 def _known(value: Any) -> Any:
     """A NumPy array; keys of random numbers stay as they are."""
-    return value if jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended) else np.asarray(value)
+    return value if jax.numpy.issubdtype(value.dtype, jax.dtypes.extended) else np.asarray(value)

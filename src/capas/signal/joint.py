@@ -13,13 +13,13 @@ from .expression import Expression, Z
 from .latent import Latent, Part, Source, correlation, correlation_matrix
 from .law import Atom, Law
 from .pair import series
-from .quadrature import Numbers, density, hermite, panel_nodes
+from .quadrature import RARE, Numbers, density, hermite, panel_nodes
 
 EDGES = np.array([-7.0, -4.5, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.5, 7.0])
 ORDER, TERMS = 6, 12
 
 
-Moments = tuple[Numbers, Numbers, Numbers]
+Moments = tuple[Numbers, Numbers, Numbers | None]
 
 
 def transported(
@@ -35,30 +35,36 @@ def transported(
     tilt = np.sqrt(1 - r * r)
     x, x_weight = joint_nodes(first.breaks)
     w, w_weight = joint_nodes(np.zeros((1, 0)) if r.any() else second.breaks)
-    values = operation(*_at(f, x[..., None]), *_at(g, r[..., None] * x[..., None] + tilt[..., None] * w[:, None]))
+    with np.errstate(all="ignore"):
+        values = operation(*_at(f, x[..., None]), *_at(g, r[..., None] * x[..., None] + tilt[..., None] * w[:, None]))
     weight = x_weight[..., None] * w_weight[:, None]
+    good = np.isfinite(values)
+    if not good.all() and (np.where(good, 0.0, weight).sum((1, 2)) < RARE).all():
+        values, weight = np.where(good, values, 0.0), np.where(good, weight, 0.0)
     values, weight = np.broadcast_arrays(values, weight / weight.sum((1, 2), keepdims=True))
     table = _coefficients(hermite(x, TERMS), hermite(w, TERMS), values * weight)
     mean, second_moment = (weight * values).sum((1, 2)), (weight * np.square(values)).sum((1, 2))
     if moments is not None:
         mean, second_moment = (np.broadcast_to(m, mean.shape) for m in moments[:2])
     std = np.sqrt(np.maximum(second_moment - mean**2, 0.0))
-
+    if not std.any():
+        return Law(mean[:, None])
     rho = [correlation(a, b, across=True) for a, b in ((first, first), (first, second), (second, second))]
     across = [rho[0], (rho[2] - 2 * r[:, 0] * rho[1] + r[:, 0] ** 2 * rho[0]) / np.maximum(tilt[:, 0] ** 2, 1e-12)]
     shape = quantiles(values, weight)
     trial = Atom(shape, Latent(()))
     scale = std / np.sqrt(np.maximum(trial.second - trial.mean**2, 1e-300))
     wanted = _covariance_across(np.square(std), table, np.clip(across, 0.0, 1.0))
-    if moments is not None:
+    if moments is not None and moments[2] is not None:
         wanted = np.broadcast_to(moments[2] - mean**2, wanted.shape)
     target = _across(trial, scale, wanted)
     slope = np.maximum(trial.slope * scale, 1e-300)
-    alpha, beta = table[1, 0] / slope, table[0, 1] / slope
+    alpha, beta = (np.where(std > 0, found / slope, 0.0) for found in (table[1, 0], table[0, 1]))
     latent = _companion(first, second, alpha - beta * r[:, 0] / tilt[:, 0], beta / tilt[:, 0], target)
     latent.pair = Pair(operation, f, g, first, second, r, shape)
     offset = mean - trial.mean * scale
-    return Law(offset[:, None], {Atom(shape, latent): scale[:, None]})
+    known = wanted / np.maximum(np.square(scale), 1e-300) + np.square(trial.mean)
+    return Law(offset[:, None], {Atom(shape, latent, known): scale[:, None]})
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 from .expression import Expression, Z
 from .latent import Column, Latent, Units, correlation, correlation_matrix
 from .pair import product_mean, series
-from .quadrature import Numbers, hermite
+from .quadrature import Numbers, hermite, integral
 
 TERMS = 48
 """Hermite coefficients that correlations between sites are computed from."""
@@ -26,10 +26,12 @@ class Atom:
     Attributes:
         value: the function.
         latent: what it is a function of.
+        across: E f f' of two examples, where it is known better than from the latent.
     """
 
     value: Expression
     latent: Latent
+    across: Numbers | None = None
     _gathered: dict[Any, Atom] = field(default_factory=dict)
     given_unit: Any = None
 
@@ -41,7 +43,7 @@ class Atom:
     def mean_of(self, factor: Any = 1.0) -> Numbers:
         """E f(z) times a factor given at the nodes, shape `(sites or 1,)`."""
         z, weight = self.latent.nodes
-        return np.asarray((np.asarray(self.value(z), np.float64) * factor * weight).sum(-1))
+        return integral(np.asarray(self.value(z), np.float64) * factor, weight)
 
     @cached_property
     def mean(self) -> Numbers:
@@ -62,8 +64,7 @@ class Atom:
     def coefficients(self) -> Numbers:
         """E h_n(z) f(z) for the first Hermite polynomials, shape `(TERMS, sites or 1)`."""
         z, weight = self.latent.nodes
-        found: Numbers = (hermite(z, TERMS) * (self.value(z) * weight)).sum(-1)
-        return found
+        return integral(hermite(z, TERMS) * np.asarray(self.value(z), np.float64), weight)
 
     @cached_property
     def rest(self) -> Numbers:
@@ -75,14 +76,16 @@ class Atom:
         key = sites.tobytes()
         if key not in self._gathered:
             latent = self.latent.gather(sites)
-            self._gathered[key] = normal(latent) if self.is_normal else Atom(self.value.gather(sites, {}), latent)
+            across = self.across if self.across is None or len(self.across) == 1 else self.across[sites]
+            atom = Atom(self.value.gather(sites, {}), latent, across) if not self.is_normal else normal(latent)
+            self._gathered[key] = atom
         return self._gathered[key]
 
     def units(self, which: Units) -> Atom:
         """The function of some of the units."""
         if which not in self._gathered:
             latent = self.latent.units(which)
-            self._gathered[which] = normal(latent) if self.is_normal else Atom(self.value, latent)
+            self._gathered[which] = normal(latent) if self.is_normal else Atom(self.value, latent, self.across)
         return self._gathered[which]
 
 
@@ -97,6 +100,8 @@ def product(one: Atom, other: Atom, across: bool = False) -> Numbers:
     """E f g at every site, shape `(sites or 1,)`; `across`: f in one example and g in another."""
     if one is other and not across:
         return one.second
+    if one is other and one.across is not None:
+        return one.across
     if one.latent is other.latent and not across:
         return one.mean_of(np.asarray(other.value(one.latent.nodes[0]), np.float64))
     r = correlation(one.latent, other.latent, across)
@@ -175,7 +180,8 @@ class Law:
 
     def moment(self, across: bool = False) -> Numbers:
         """E x², or across two examples, shape `(sites or 1,)`."""
-        total = self.offset[:, 0] * (2 * self.mean - self.offset[:, 0])
+        with np.errstate(invalid="ignore"):  # places that are minus infinity, where a maximum is padded
+            total = self.offset[:, 0] * (2 * self.mean - self.offset[:, 0])
         atoms = list(self.terms.items())
         for i, (atom, factor) in enumerate(atoms):
             total = total + np.square(factor[:, 0]) * product(atom, atom, across)

@@ -17,8 +17,8 @@ Moments = Callable[[Gradient], Numbers]
 def through_weights(parts: Sequence[tuple[float, Gradient]], second: Moments, matrix: Moments, sites: int) -> Gradient:
     r"""A sum of many entries of a gradient with random weights: a new noise.
 
-    What a normalization has subtracted is kept: where terms hold a sum over all examples, $\kappa \sum_i g_i$ with g the
-    rest, so do those that come out, with the same $\kappa$.
+    What a normalization has subtracted is kept: where terms hold a sum over all examples, $\kappa \sum_i g_i$ with g
+    the rest, so do those that come out, with the same $\kappa$.
 
     Args:
         parts: gradients, each with its sum of squared weights.
@@ -28,7 +28,7 @@ def through_weights(parts: Sequence[tuple[float, Gradient]], second: Moments, ma
     """
     plain = [(weight, Gradient(tuple(t for t in g.terms if not t.examples))) for weight, g in parts]
     power = sum(weight * second(g) for weight, g in plain)
-    between = lambda: correlated(sum(weight * matrix(g) for weight, g in plain))  # noqa: E731
+    between = lambda: correlated(np.asarray(sum(weight * matrix(g) for weight, g in plain)))  # noqa: E731
     fresh = noise(power, None if sites == 1 else between)
     (term,) = fresh.terms
     ratio, examples = _share_of_sum(parts[0][1])

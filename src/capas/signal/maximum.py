@@ -116,7 +116,8 @@ def _common(r: Numbers, count: int = COMMON) -> tuple[Numbers, Numbers]:
 
 def _samples(function: Expression, windows: Numbers, r: Numbers, shift: float) -> tuple[Numbers, Numbers]:
     """Values of the function given what a window has in common, and their weights: shape `(windows, common, nodes)`."""
-    w, weight = joint_nodes(np.linspace(-1.75, 1.75, 8)[None])
+    fine = np.linspace(-3.5, 3.5, 29 if r.any() else 113)[None]
+    w, weight = joint_nodes(fine[:, ::4] if r.any() else fine)
     weight = weight / weight.sum()
     r = r[:1] if (r == r[0]).all() else r
     s = _common(r)[0]
@@ -185,6 +186,7 @@ class Choice(Law):
         if law is None:
             return coefficient
         entry, own = as_function(inside(self.entries))
+        assert own is not None
         ((atom, scale),) = law.gather(latent.origin[1]).terms.items()
         offset = law.gather(latent.origin[1]).offset
         standard = Expression(_standardized, (entry, offset, scale))
@@ -203,8 +205,8 @@ def _composed(y: Numbers, function: Expression) -> Numbers:
 def choice(law: Law, windows: Numbers, sites: int, largest: Law | None = None) -> Choice:
     """Who wins the maximum over windows that do not overlap.
 
-    Where windows overlap, the others of a window count as being like the entry itself. Ties are shared where the maximum is given as a law, as when it is taken by `jnp.max`; else the first one wins, as
-    in a sliding window.
+    Where windows overlap, the others of a window count as being like the entry itself. Ties are shared where the
+    maximum is given as a law, as when it is taken by `jnp.max`; else the first one wins, as in a sliding window.
     """
     function, latent = as_function(inside(law))
     assert latent is not None
@@ -217,11 +219,19 @@ def choice(law: Law, windows: Numbers, sites: int, largest: Law | None = None) -
     if ((share > 0).sum(0) > 1).any():
         mates = np.broadcast_to(np.arange(sites)[:, None], mates.shape)
     r = float(_within(latent, share, sites)[0].mean())
-    won, power = (Law(ZERO, {Atom(_probability(function, latent, mates, r, tie), latent): ONE}) for tie in (1, 2))
+    functions = [_probability(function, latent, mates, r, tie) for tie in (1, 2)]
+    total = (Atom(functions[0], latent).mean.mean() * taps).reshape(1, 1)
+    won, power = (Law(ZERO, {Atom(Expression(np.divide, (f, total)), latent): ONE}) for f in functions)
     power = won if largest is None else power
     together = (share > 0).T.astype(float) @ (share > 0) > 0
-    chance = {"probability": won, "root": apply(np.sqrt, [power]), "windows_of": together}
-    return Choice(constant(1 / taps).offset, largest=largest, entries=law, **chance)
+    return Choice(
+        constant(1 / taps).offset,
+        probability=won,
+        root=apply(np.sqrt, [power]),
+        windows_of=together,
+        largest=largest,
+        entries=law,
+    )
 
 
 def _probability(function: Any, latent: Latent, mates: Numbers, r: float, tie: int) -> Expression:
@@ -245,17 +255,13 @@ def _probability(function: Any, latent: Latent, mates: Numbers, r: float, tie: i
     below, upto = _others(function, mates if len(own) > 1 else mates[:1, :1], grid, own, r, t)
     ways = [special.comb(taps - 1, j) * (upto - below) ** j * below ** (taps - 1 - j) for j in range(taps)]
     won = np.clip(sum(way / (1 + j) ** tie for j, way in enumerate(ways)) @ t_weight, 0.0, 1.0)
-    found = Expression(interpolated, (Z, grid, won))
-    if tie > 1:
-        return found
-    total = np.atleast_1d(Atom(found, latent).mean.mean() * taps)
-    return Expression(np.divide, (found, total[:, None]))
+    return Expression(interpolated, (Z, grid, won))
 
 
 def _others(
     function: Any, mates: Numbers, grid: Numbers, own: Numbers, r: float, t: Numbers
 ) -> tuple[Numbers, Numbers]:
-    """P(another entry of the window < own) and <=, given z and what they have in common, shape `(sites, grid, common)`."""
+    """P(another entry of the window < own), and <=, given z and what they share: shape `(sites, grid, shared)`."""
     w, weight = joint_nodes(np.zeros((1, 0)))
     s = np.sqrt(r) * grid[..., None] + np.sqrt(1 - r) * t
     z = np.sqrt(r) * s[..., None] + np.sqrt(1 - r) * w[0]

@@ -41,7 +41,20 @@ def fresh(mean: Any, second: Any, cross: Any, kernel: Kernel | None = None) -> L
         if power.any():
             correlation = None if kernel is None else _correlation(is_shared, kernel, mean, power)
             parts.append(Part(Source(is_shared, correlation), (np.sqrt(power) / safe)[:, None]))
-    return Law(_column(mean), {normal(Latent(tuple(parts), scale=_column(std))): _column(std)})
+    return Law(_column(mean), {normal(scaled_latent(tuple(parts), mean, std)): _column(std)})
+
+
+WIDE = 2.0
+"""Standard deviations beyond which functions are sharp on the scale of the panels."""
+
+
+def scaled_latent(parts: tuple[Part, ...], mean: Numbers, std: Numbers) -> Latent:
+    """The latent of a signal; where that is wide, panels are narrow around its zero, where functions bend."""
+    latent = Latent(parts, scale=_column(std))
+    if (std > WIDE).any():
+        around = np.array([-6.0, -3.0, -1.0, 0.0, 1.0, 3.0, 6.0])
+        latent.split_at((around - _column(mean)) / np.maximum(_column(std), 1e-300))
+    return latent
 
 
 def _column(values: Numbers) -> Numbers:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .quadrature import EDGES, Numbers, density, normal_nodes, panel_nodes
+from .quadrature import EDGES, Numbers, density, integral, normal_nodes, panel_nodes
 
 Function = Callable[[Numbers], Numbers]
 
 DISTANCE_EDGES = (0.0, 0.6, 1.5, 3.0, 5.0, 8.0)
 DISTANCE_ORDER, SUM_ORDER = 8, 12
-SUM_EDGES = EDGES[[0, 2, 4, 6, 7, 8, 10, 12, 14]]
+SUM_EDGES = EDGES[[1, 3, 5, 7, 8, 9, 11, 13, 15]]
 
 
 def product_mean(f: Function, g: Function, r: float, f_breaks: Numbers, g_breaks: Numbers) -> float:
@@ -26,7 +26,7 @@ def product_mean(f: Function, g: Function, r: float, f_breaks: Numbers, g_breaks
     if 1 - abs(r) < 1e-14:
         sign = math.copysign(1, r)
         z, weight = normal_nodes(np.concatenate([f_breaks, sign * g_breaks])[None])
-        return float((weight * f(z) * g(sign * z)).sum())
+        return float(integral(np.asarray(f(z) * g(sign * z)), weight).sum())
     along, across = math.sqrt((1 + r) / 2), math.sqrt((1 - r) / 2)
     d, d_weight = _distances(across, np.concatenate([f_breaks, g_breaks]))
     total = 0.0
@@ -34,7 +34,8 @@ def product_mean(f: Function, g: Function, r: float, f_breaks: Numbers, g_breaks
         ends = [(k - across * d) / along for k in near] + [(k + across * d) / along for k in far]
         s, s_weight = _sums(len(d), ends)
         half = across * d[:, None]
-        total += float(d_weight @ (first(along * s + half) * second(along * s - half) * s_weight).sum(1))
+        values = np.asarray(first(along * s + half) * second(along * s - half))
+        total += float(integral(values.ravel(), (d_weight[:, None] * s_weight).ravel()))
         if f is g:
             return 2 * total
     return total

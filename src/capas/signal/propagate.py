@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -17,9 +17,10 @@ from .field import Field, Role, of_array, of_leaf, whole
 from .flow import Flow, Row
 from .gradient import noise
 from .interpret import Tape, Walk
-from .latent import Latent, Part, Source
+from .latent import Part, Source
 from .law import Law, constant, normal
 from .loss import output_power
+from .normal import scaled_latent
 from .rules.control import turns
 from .signal import Signal
 
@@ -71,14 +72,11 @@ def propagate(
         >>> print(round(last.second, 1), round(last.cross / last.second, 1))
         1.0 0.6
     """
-    spec = jax.ShapeDtypeStruct((BATCH, *jnp.shape(example)), jnp.result_type(example))
-    leaves = [of_leaf(leaf) for leaf in jax.tree.leaves(params)]
-    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
     signal = signal or Signal.standard()
-    x = _input(signal, spec.shape)
-    program = jax.make_jaxpr(function)(shapes, spec)
+    leaves = [of_leaf(leaf) for leaf in jax.tree.leaves(params)]
+    program = traced(function, params, example)
     walk = Walk()
-    (out, *_) = walk.run(program.jaxpr, _constants(program), [*leaves, x])
+    (out, *_) = read(walk, program, leaves, signal)
     assert walk.tape is not None
     power, gradients = _output_power(loss, out, output_gradient), {}
     if backward:
@@ -96,6 +94,19 @@ def propagate(
     return Flow(tuple(_rows(walk.tape, "", backward)), gradients, signal, again)
 
 
+def traced(function: Callable[[Any, Array], Array], params: Any, example: Any) -> Any:
+    """The program of a function on a batch of examples."""
+    spec = jax.ShapeDtypeStruct((BATCH, *jnp.shape(example)), jnp.result_type(example))
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
+    return jax.make_jaxpr(function)(shapes, spec)
+
+
+def read(walk: Walk, program: Any, leaves: Sequence[Any], signal: Signal) -> list[Any]:
+    """Walk over a program whose last input is the signal; its outputs."""
+    x = _input(signal, program.jaxpr.invars[-1].aval.shape)
+    return walk.run(program.jaxpr, _constants(program), [*leaves, x])
+
+
 def _output_power(loss: Any, out: Field, given: float) -> float:
     if loss is None:
         return given
@@ -109,7 +120,7 @@ def _constants(program: Any) -> list[Any]:
 
 
 def _plain(value: Any) -> bool:
-    return not (hasattr(value, "dtype") and jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended))
+    return not (hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jax.dtypes.extended))
 
 
 def _is_parameter(value: Any) -> bool:
@@ -124,7 +135,8 @@ def _input(signal: Signal, shape: tuple[int, ...]) -> Field:
     parts = [Part(Source(s), np.full((1, 1), (power / variance) ** 0.5)) for s, power in powers.items() if power > 0]
     if not parts:
         return whole(constant(signal.mean), shape, _roles(shape))
-    law = Law(np.full((1, 1), signal.mean), {normal(Latent(tuple(parts))): np.full((1, 1), variance**0.5)})
+    latent = scaled_latent(tuple(parts), np.array([signal.mean]), np.array([variance**0.5]))
+    law = Law(np.full((1, 1), signal.mean), {normal(latent): np.full((1, 1), variance**0.5)})
     return whole(law, shape, _roles(shape))
 
 
@@ -160,5 +172,5 @@ def _row(tape: Tape, equation: Any, path: str, backward: bool) -> Row | None:
     if not is_signal or not isinstance(field, Field) or "batch" not in field.roles:
         return None
     gradient = power_of(tape.gradients.get(variable)) if backward else None
-    moments = (field.moment(name) for name in ("mean", "second", "cross"))
-    return Row(path, equation.primitive.name, field.shape[1:], *moments, gradient, field)
+    mean, second, cross = (field.moment(name) for name in ("mean", "second", "cross"))
+    return Row(path, equation.primitive.name, field.shape[1:], mean, second, cross, gradient, field)

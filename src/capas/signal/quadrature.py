@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-Numbers = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+Numbers = np.ndarray[Any, np.dtype[Any]]
 
-EDGES = np.array([-9.5, -7.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 9.5])
-"""Panels in standard deviations; beyond the last one lies a probability of 2e-21."""
+EDGES = np.array([-13.0, -9.5, -7.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 9.5, 13.0])
+"""Panels in standard deviations. The density underflows later; exponentials have their mass far out."""
 
 ORDER = 16
 """Nodes a panel: functions that are smooth inside the panels are integrated to 1e-13."""
@@ -62,6 +63,21 @@ def density(z: Numbers) -> Numbers:
     """Of the standard normal distribution."""
     values: Numbers = np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
     return values
+
+
+RARE = 1e-9
+"""Probability of values that a function may be undefined for: those of a variance below zero, say."""
+
+
+def integral(values: Numbers, weight: Numbers) -> Numbers:
+    """The weighted sum along the last axis, without what is not finite but too rare to matter."""
+    total: Numbers = np.asarray((values * weight).sum(-1))
+    if np.isfinite(total).all():
+        return total
+    good = np.isfinite(values) & np.ones(np.broadcast_shapes(values.shape, weight.shape), bool)
+    rare = (np.where(good, 0.0, weight).sum(-1) < RARE) & (np.where(good, weight, 0.0).sum(-1) > 0)
+    found: Numbers = np.where(rare, (np.where(good, values, 0.0) * weight).sum(-1), total)
+    return found
 
 
 def hermite(z: Numbers, count: int) -> Numbers:

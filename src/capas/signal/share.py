@@ -45,7 +45,7 @@ def _dead(law: Law) -> float:
         return 0.0
     function, latent = as_function(law)
     assert latent is not None
-    z, weight = latent.nodes
+    z, _ = latent.nodes
     zero = np.broadcast_to(function(z) == 0, (max(len(z), len(np.asarray(function(z)))), z.shape[1]))
     if not zero.any():
         return 0.0

@@ -26,8 +26,8 @@ class Signal:
         >>> from capas import Signal
         >>> Signal.standard()
         Signal(mean=0.0, second=1.0, cross=0.0)
-        >>> Signal.of(np.array([[1.0, 2.0], [3.0, 4.0]]))
-        Signal(mean=2.5, second=7.5, cross=5.5)
+        >>> Signal.of(np.array([[0.0, 3.0], [1.0, 4.0]]))
+        Signal(mean=2.0, second=6.5, cross=6.0)
     """
 
     mean: float = 0.0

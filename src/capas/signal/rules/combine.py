@@ -49,7 +49,7 @@ def dot_general(walk: Walk, equation: Any, left: Value, right: Value) -> Sequenc
     width = math.prod(w.shape[i] for i in w_free)
     law = weighted_sum(x, w, count, set(w_axes) <= w.centred)
     if isinstance(law, Law):
-        law = reused(walk, equation, x, w, w.rooted(w_axes), count, law)
+        law = walk.rescaled(x, w, reused(walk, equation, x, w, w.rooted(w_axes), count, law))
     return [Field(shape, kept + new if other.is_weight else new + kept, ((width, law),))]
 
 
@@ -57,12 +57,12 @@ def weighted_sum(x: Field, w: Field, count: int, centred: bool = False) -> Conte
     r"""$\sum_{k=1}^n x_k w_k$ of entries that are independent of each other, the weights of the signal.
 
     Mean $n\,E x\,E w$, second moment $n\,E x^2\,\mathrm{Var}\,w + (n\,E x\,E w)^2 + n\,\mathrm{Var}\,x\,(E w)^2$,
-    and the same for the product of two examples, or of two sites, with the moments of x there. Weights that are centred,
-    so that they sum to zero, do not see the mean of the signal.
+    and the same for the product of two examples, or of two sites, with the moments of x there. Weights that are
+    centred, so that they sum to zero, do not see the mean of the signal.
     """
     mean_w, variance_w = float(w.law.mean[0]), float(w.law.variance[0])
     sites = x.sites
-    shares = [(width / max(sum(n for n, _ in x.blocks), 1), content) for width, content in x.blocks]
+    shares = _shares(x)
 
     def total(name: str) -> Any:
         return count * sum(share * per_site(getattr(content, name), sites) for share, content in shares)
@@ -81,9 +81,16 @@ def weighted_sum(x: Field, w: Field, count: int, centred: bool = False) -> Conte
         between = (variance_w + mean_w**2) * count * _matrix(shares, across, sites)
         means = [np.broadcast_to(per_site(c.mean, sites), (sites,)) for _, c in shares]
         fixed = sum(share * count * np.outer(m, m) for (share, _), m in zip(shares, means, strict=True))
-        return between - mean_w**2 * fixed
+        wide = np.broadcast_to(mean, (sites,))
+        return between - mean_w**2 * fixed + np.outer(wide, wide)
 
-    return fresh(mean, *moments, kernel if sites > 1 else None)
+    return fresh(mean, moments[0], moments[1], kernel if sites > 1 else None)
+
+
+def _shares(x: Field) -> list[tuple[float, Any]]:
+    """The laws of a field, each with its share of the features."""
+    total = sum(width for width, _ in x.blocks) or 1
+    return [((width or 1) / total, content) for width, content in x.blocks]
 
 
 def per_site(values: Any, sites: int) -> Any:
@@ -145,11 +152,11 @@ def _weight_gradient(equation: Any, shape: tuple[int, ...], one: Field, other: F
         raise refuse(equation, "a product of two signals, as in attention")
     x, gradient = (one, other) if other.is_gradient else (other, one)
     examples = math.prod(n for n, role in zip(x.shape, x.roles, strict=True) if role == "batch")
-    total = sum(width for width, _ in x.blocks)
-    laws = [(w / total, c) for w, c in x.blocks]
-    product = (x.law, gradient.law, examples) if len(laws) == x.sites == 1 else None
+    laws, gradients = _shares(x), _shares(gradient)
+    single = len(laws) == len(gradients) == x.sites == 1
+    product = (x.law, gradient.law, examples) if single else None
     power, common = (
-        sum(share * outer_power(law, gradient.law, x.sites, examples, lambda m: m) for share, law in found)
+        sum(a * b * outer_power(law, g, x.sites, examples, lambda m: m) for a, law in found for b, g in gradients)
         for found in (laws, [(share, constant(law.mean)) for share, law in laws])
     )
     roles: list[Role] = ["weight" if n > 1 else "one" for n in shape]

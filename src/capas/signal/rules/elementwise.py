@@ -169,7 +169,7 @@ def _with_fixed(laws: list[Law]) -> list[Law]:
 def _linear(name: str, laws: list[Law]) -> Law | None:
     """What keeps a sum of terms a sum of terms."""
     if name in {"add", "add_any", "sub"}:
-        return added(*laws, sign=-1.0 if name == "sub" else 1.0)
+        return added(laws[0], laws[1], sign=-1.0 if name == "sub" else 1.0)
     if name == "neg":
         return laws[0].scaled(np.full((1, 1), -1.0))
     if name in KEEP:

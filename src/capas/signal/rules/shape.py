@@ -52,7 +52,7 @@ def reverse(walk: Walk, equation: Any, x: Value) -> Sequence[Value]:
     """Entries in another order."""
     x = as_field(equation, x)
     axes = [i for i in equation.params["dimensions"] if x.roles[i] == "position"]
-    return [replace(_moved(x, np.flip(_sites_of(x), axes), x.shape, x.roles), flipped=not x.flipped)]
+    return [replace(_moved(x, np.flip(_sites_of(x), tuple(axes)), x.shape, x.roles), flipped=not x.flipped)]
 
 
 @rule("broadcast_in_dim")
@@ -244,8 +244,8 @@ def split(walk: Walk, equation: Any, x: Value) -> Sequence[Value]:
 def concatenate(walk: Walk, equation: Any, *inputs: Value) -> Sequence[Value]:
     """Features side by side, each with its law; or positions, at the sites of which the laws are."""
     fields, shape = [as_field(equation, value) for value in inputs], equation.outvars[0].aval.shape
-    axis, first = equation.params["dimension"], fields[0]
-    role = next((f.roles[axis] for f in fields if f.roles[axis] != "one"), "one")
+    axis = equation.params["dimension"]
+    role: Role = next((f.roles[axis] for f in fields if f.roles[axis] != "one"), "one")
     if role == "feature":
         blocks = tuple(block for f in fields for block in f.blocks)
         return [Field(shape, _roles(fields, axis, role), _joined(blocks))]

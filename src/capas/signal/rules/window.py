@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from ..align import expanded
 from ..field import Content, Field, Role
 from ..gradient import noise, plus
 from ..interpret import Value, Walk, refuse, rule
@@ -59,25 +61,24 @@ def _axes(equation: Any) -> tuple[Axis, ...]:
 
 @rule("conv_general_dilated")
 def convolution(walk: Walk, equation: Any, left: Value, right: Value) -> Sequence[Value]:
-    """A sum over taps and channels with random weights; or, for the gradient of a kernel, over examples and positions."""
+    """A sum over taps and channels with random weights; for the gradient of a kernel, over examples and positions."""
     x, w = as_field(equation, left), as_field(equation, right)
     shape, numbers = equation.outvars[0].aval.shape, equation.params["dimension_numbers"]
     table = taps(_axes(equation))
     if x.is_weight or not w.is_weight:
         return [_kernel_gradient(equation, shape, x, w, table)]
     batch, feature, *places = numbers.lhs_spec
-    expected = {batch: {"batch", "one"}, feature: {"feature", "one"}, **dict.fromkeys(places, {"position", "one"})}
+    expected = {batch: {"batch", "one"}, feature: {"feature", "one"}, **{i: {"position", "one"} for i in places}}
     if any(x.roles[i] not in allowed for i, allowed in expected.items()):
         raise refuse(equation, f"a signal with the axes {', '.join(x.roles)}")
-    grid = [x.shape[i] if i in places else 1 for i in range(len(x.shape))]
-    if x.sites != math.prod(grid):
-        x = _on_all_positions(x, grid)
+    x = _on_all_positions(x, places)
     roles: list[Role] = ["position"] * len(shape)
     roles[numbers.out_spec[0]], roles[numbers.out_spec[1]] = x.roles[batch], "feature"
     centred = set(numbers.rhs_spec[1:]) <= w.centred
     tap = _single_tap(walk, w, numbers.rhs_spec)
     channels = w.shape[numbers.rhs_spec[1]] * (1 if tap is None else table.shape[1])
     law = _windowed_sum(x, w, channels, table if tap is None else table[:, [tap]], centred)
+    law = law if x.is_gradient else walk.rescaled(x, w, law)
     return [Field(shape, tuple(roles), ((shape[numbers.out_spec[1]], law),))]
 
 
@@ -95,10 +96,10 @@ def _single_tap(walk: Walk, w: Field, spec: Sequence[int]) -> int | None:
     return tap if tap is None or not w.flipped else count - 1 - tap
 
 
-def _on_all_positions(x: Field, grid: Sequence[int]) -> Field:
-    """Axes of size one that are positions are given that role."""
-    sites = np.arange(x.sites).reshape([n if r == "position" else 1 for n, r in zip(x.shape, x.roles, strict=True)])
-    return x.map(lambda law: law.gather(np.broadcast_to(sites, grid).ravel()))
+def _on_all_positions(x: Field, places: Sequence[int]) -> Field:
+    """Axes along which all is the same number, as positions."""
+    roles: tuple[Role, ...] = tuple("position" if i in places else role for i, role in enumerate(x.roles))
+    return replace(expanded(x, x.shape, roles), roles=roles)
 
 
 def _windowed_sum(x: Field, w: Field, channels: int, table: Numbers, centred: bool) -> Content:
@@ -130,7 +131,7 @@ def _windowed_sum(x: Field, w: Field, channels: int, table: Numbers, centred: bo
         correction = mean_w**2 * sum(share * _between(_outer(c.mean, x.sites), table) for share, c in shares)
         return found + np.outer(means, means) - correction
 
-    return fresh(mean, *moments, kernel if sites > 1 else None)
+    return fresh(mean, moments[0], moments[1], kernel if sites > 1 else None)
 
 
 def _outer(mean: Numbers, sites: int) -> Numbers:
