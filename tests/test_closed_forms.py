@@ -74,6 +74,8 @@ def test_moments_under_a_standard_normal_input(name):
     mean, second, variance, slope, asymmetry, chi = map(exactly, STANDARD[name])
     assert (before.mean, before.second) == (0, 1)
     assert (after.mean, after.second, after.variance) == (mean, second, variance)
+    if name in FLOAT32_SLOPES:
+        slope, chi = (exactly(STANDARD[name][i], 1e-8) for i in (3, 5))
     assert (before.gradient, after.gradient) == (slope, 1)
     assert (after.asymmetry, before.gradient / after.second) == (asymmetry, chi)
     assert after.cross == exactly(STANDARD[name][0] ** 2)  # independent examples have nothing in common but the mean
@@ -93,10 +95,16 @@ CLOSED = {
 }
 
 
+FLOAT32_SLOPES = {"erf", "gelu_exact"} if jax.__version_info__ >= (0, 12) else set()
+"""Of which newer versions of JAX compute the derivative by a polynomial that is made for float32."""
+
+
 @pytest.mark.parametrize("name", CLOSED)
 def test_closed_forms_under_a_standard_normal_input(name):
     before, after = through(nn.activations[name])
-    assert (after.mean, after.second, before.gradient) == tuple(map(exactly, CLOSED[name]))
+    mean, second, slope = CLOSED[name]
+    assert (after.mean, after.second) == (exactly(mean), exactly(second))
+    assert before.gradient == exactly(slope, 1e-8 if name in FLOAT32_SLOPES else 1e-9)
 
 
 @pytest.mark.parametrize("slope", [0.01, 0.1, 0.2, 0.25, 1.5, -0.5])

@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
+from ..errors import CapasError
 from .align import aligned
 from .field import Field, whole
 from .gradient import Gradient, plus
-from .interpret import Stacked, Tape, Value, Walk, refuse, scoped
+from .interpret import Stacked, Tape, Value, Walk, in_layer, refuse
 from .law import constant
 from .rules.combine import is_zero, twice
 from .rules.control import CUSTOM, PLAIN, loop_counts, step_of, turns
@@ -39,8 +40,10 @@ class Backward:
             given = [tape.gradients.get(v) for v in equation.outvars]
             if all(value is None for value in given):
                 continue
-            with scoped(equation):
+            try:
                 found = self._through(tape, place, equation, given)
+            except CapasError as error:
+                raise in_layer(error, equation)  # noqa: B904  (the same error)
             for variable, value in zip(equation.invars, found, strict=True):
                 _arrive(tape, variable, value)
         return [tape.gradients.get(v) for v in tape.jaxpr.invars]
@@ -97,11 +100,14 @@ class Backward:
 
     def _traced(self, equation: Any, active: tuple[int, ...], real: list[int]) -> tuple[Any, Any]:
         """The program of the operation's gradient; one for all that are alike."""
-        avals = tuple((v.aval.shape, v.aval.dtype) for v in equation.invars)
-        key: Any = (equation.primitive, _content(equation), avals, active)
-        if key not in self._pulls:
-            self._pulls[key] = (_gradient_program(equation, active, real), equation)
-        return self._pulls[key][0]
+        same = (id(equation), active)
+        if same not in self._pulls:
+            avals = tuple((v.aval.shape, v.aval.dtype) for v in equation.invars)
+            key = (equation.primitive, _content(equation), avals, active)
+            if key not in self._pulls:
+                self._pulls[key] = _gradient_program(equation, active, real)
+            self._pulls[same] = self._pulls[key]
+        return self._pulls[same]
 
 
 def _content(equation: Any) -> Any:

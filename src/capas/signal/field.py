@@ -92,6 +92,8 @@ class Field:
 
     def moment(self, name: str) -> float:
         """A moment, averaged over sites and features."""
+        if len(self.blocks) == 1 and len(values := getattr(self.blocks[0][1], name)) == 1:
+            return float(values[0])
         total = sum(width for width, _ in self.blocks)
         return float(sum(width * getattr(content, name).mean() for width, content in self.blocks) / total)
 

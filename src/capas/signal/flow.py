@@ -49,6 +49,16 @@ class Row:
         return saturated_share(self.field)
 
     @property
+    def log_std(self) -> float | None:
+        """Standard deviation of the log of the power between networks of this width; known of products with weights."""
+        law = self.field.blocks[0][1]
+        if not law.terms or not law.is_normal:
+            return None
+        power = float(law.second.mean())
+        shares = [(float((factor**2).mean()) / power, atom.latent.log_variance) for atom, factor in law.terms.items()]
+        return sum(share**2 * variance for share, variance in shares) ** 0.5
+
+    @property
     def variance(self) -> float:
         """second - mean²."""
         return max(self.second - self.mean**2, 0.0)

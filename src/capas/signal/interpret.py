@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -136,8 +135,10 @@ class Walk:
         known = not any(isinstance(value, (Field, Stacked)) for value in inputs)
         if known and equation.primitive.name not in never_computed:
             return compute(equation, inputs)
-        with scoped(equation):
+        try:
             return self._read(equation, inputs)
+        except CapasError as error:
+            raise in_layer(error, equation)  # noqa: B904  (the same error)
 
     def _read(self, equation: Any, inputs: list[Value]) -> Sequence[Value]:
         found = rules.get(equation.primitive.name)
@@ -149,16 +150,12 @@ class Walk:
             raise refuse(equation, "features of different laws") from None
 
 
-@contextmanager
-def scoped(equation: Any) -> Iterator[None]:
-    """Put the name of the layer that an operation belongs to in front of the path of any error."""
-    try:
-        yield
-    except CapasError as error:
-        name = str(equation.source_info.name_stack)
-        if name:
-            error.path = (name, *error.path)
-        raise
+def in_layer(error: CapasError, equation: Any) -> CapasError:
+    """The error, with the name of the layer that an operation belongs to in front of its path."""
+    name = str(equation.source_info.name_stack)
+    if name:
+        error.path = (name, *error.path)
+    return error
 
 
 def compute(equation: Any, inputs: Sequence[Value]) -> Sequence[Value]:

@@ -145,6 +145,7 @@ class Latent:
         itself: the atom that is its value.
         scale: the standard deviation of the signal that it stands for, a column.
         shared: the latent of what all examples share of it.
+        log_variance: of the power that the units of one network of finite width have, relative to the one predicted.
         pair: the two latents that it stands for, and how, if it does.
         origin: the latent and the sites of it that this one was gathered from.
     """
@@ -158,6 +159,7 @@ class Latent:
     scale: Any = None
     shared: Any = None
     pair: Any = None
+    log_variance: float = 0.0
     origin: tuple[Latent, Numbers] | None = None
 
     @property

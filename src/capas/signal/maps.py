@@ -10,6 +10,8 @@ from .flow import Flow, Row
 from .signal import Signal
 
 STEP = 1e-4
+VANISHED = 1e-9
+"""A second moment below which a signal counts as gone."""
 
 
 class LayerMap(NamedTuple):
@@ -89,9 +91,9 @@ def fixed_point(again: Callable[[Signal], Flow], start: Signal, steps: int = 200
     Each step is Aitken's: three readings, extrapolated.
     """
     q = _settle(lambda q: _through(again, q, 0.5)[0], start.second, steps)
-    if q is None:
+    if q is None or q < VANISHED:
         return None
-    c = _settle(lambda c: _through(again, q, c)[1], 0.5, steps)
+    c = 1.0 if _merges(again, q) else _settle(lambda c: _through(again, q, c)[1], 0.5, steps)
     if c is None:
         return None
     here = _through(again, q, c)
@@ -101,6 +103,12 @@ def fixed_point(again: Callable[[Signal], Flow], start: Signal, steps: int = 200
         (here[1] - _through(again, q, low)[1]) / (c - low) if c > low else (_through(again, q, STEP)[1] - c) / STEP
     )
     return FixedPoint(q, c, q_slope, c_slope, _depth(q_slope), _depth(c_slope))
+
+
+def _merges(again: Callable[[Signal], Flow], q: float) -> bool:
+    """Whether two examples end alike: they stay so, and are drawn together near there."""
+    alike, near = (_through(again, q, c)[1] for c in (1.0, 1.0 - STEP))
+    return abs(alike - 1) < 1e-9 and (alike - near) / STEP <= 1 + STEP
 
 
 def _through(again: Callable[[Signal], Flow], second: float, correlation: float) -> tuple[float, float]:

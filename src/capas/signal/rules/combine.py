@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..field import Content, Field, Role, of_array
+from ..finite import note_width
 from ..function import closed
 from ..gradient import Gradient
 from ..interpret import Value, Walk, refuse, rule
@@ -50,6 +51,7 @@ def dot_general(walk: Walk, equation: Any, left: Value, right: Value) -> Sequenc
     law = weighted_sum(x, w, count, set(w_axes) <= w.centred)
     if isinstance(law, Law):
         law = walk.rescaled(x, w, reused(walk, equation, x, w, w.rooted(w_axes), count, law))
+        law = note_width(law, x.blocks[0][1], count)
     return [Field(shape, kept + new if other.is_weight else new + kept, ((width, law),))]
 
 
@@ -89,13 +91,15 @@ def weighted_sum(x: Field, w: Field, count: int, centred: bool = False) -> Conte
 
 def _shares(x: Field) -> list[tuple[float, Any]]:
     """The laws of a field, each with its share of the features."""
-    total = sum(width for width, _ in x.blocks) or 1
-    return [((width or 1) / total, content) for width, content in x.blocks]
+    if len(x.blocks) == 1:
+        return [(1.0, x.blocks[0][1])]
+    total = sum(width for width, _ in x.blocks)
+    return [(width / total, content) for width, content in x.blocks]
 
 
 def per_site(values: Any, sites: int) -> Any:
     """Per position; where positions were merged into features, the mean over them."""
-    return values if sites > 1 else values.mean(keepdims=True)
+    return values if sites > 1 or len(values) == 1 else values.mean(keepdims=True)
 
 
 def _matrix(shares: Sequence[tuple[float, Any]], across: bool, sites: int) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..align import expanded
 from ..field import Content, Field, Role
+from ..finite import note_width
 from ..gradient import noise, plus
 from ..interpret import Value, Walk, refuse, rule
 from ..law import constant
@@ -78,7 +79,11 @@ def convolution(walk: Walk, equation: Any, left: Value, right: Value) -> Sequenc
     tap = _single_tap(walk, w, numbers.rhs_spec)
     channels = w.shape[numbers.rhs_spec[1]] * (1 if tap is None else table.shape[1])
     law = _windowed_sum(x, w, channels, table if tap is None else table[:, [tap]], centred)
-    law = law if x.is_gradient else walk.rescaled(x, w, law)
+    if not x.is_gradient:
+        if w.root in walk.products:
+            raise refuse(equation, "a kernel that was used before, so that what comes out knows what came out then")
+        walk.products[w.root] = []
+        law = note_width(walk.rescaled(x, w, law), x.blocks[0][1], channels * table.shape[1])
     return [Field(shape, tuple(roles), ((shape[numbers.out_spec[1]], law),))]
 
 
