@@ -13,8 +13,8 @@ def note_width(product: Law, x: Law, count: int) -> Law:
 
     $V = \mathrm{Var}(f^2) / (n\,(E f^2)^2) + \kappa^2 V_0$ for n inputs f(z): the n squares that one unit sums, and
     what the power of z brings along, with $\kappa = d \log E f^2 / d \log \mathrm{Var}\,z$, which is
-    $E[(z^2 - 1) f^2] / (2 E f^2)$. For ReLU with He weights 5/n a layer. Convolutions count their taps as independent; what a normalization evens out
-    is not taken off.
+    $E[(z^2 - 1) f^2] / (2 E f^2)$. For ReLU with He weights 5/n a layer. Convolutions count their taps as independent;
+    what a normalization evens out is not taken off.
 
     Source: Hanin and Rolnick (2018) for ReLU; the general form is computed here.
     """
