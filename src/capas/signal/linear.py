@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .gradient import Gradient, Term, correlated, noise, pair_matrix
+from .gradient import Gradient, noise
 from .latent import Source
 from .law import Law, constant
 from .quadrature import Numbers
+from .term import Term, correlated, pair_matrix
 
 Moments = Callable[[Gradient], Numbers]
 

@@ -48,9 +48,18 @@ def layer_maps(again: Callable[[Signal], Flow], signal: Signal) -> list[LayerMap
 
 
 def _combinations(flow: Flow) -> list[Row]:
-    """Outputs of combination layers: the last row of each path that has a product with weights."""
-    paths = {row.path for row in flow.rows if row.operation in {"dot_general", "conv_general_dilated"}}
-    return [row for row in flow.layers if row.path in paths]
+    """Outputs of combination layers: products with weights, with what their layer adds to them."""
+    found: list[Row] = []
+    open_path: str | None = None
+    for row in flow.rows:
+        if row.operation in {"dot_general", "conv_general_dilated"}:
+            found.append(row)
+            open_path = row.path
+        elif row.operation == "add" and row.path == open_path:
+            found[-1] = row
+        else:
+            open_path = None
+    return found
 
 
 def _log_second(row: Row) -> float:

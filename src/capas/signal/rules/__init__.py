@@ -3,6 +3,7 @@
 from . import combine as combine
 from . import control as control
 from . import elementwise as elementwise
+from . import parts as parts
 from . import random as random
 from . import reduce as reduce
 from . import shape as shape

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..field import Content, Field
-from ..gradient import Gradient, correlated, noise
+from ..gradient import Gradient, noise
 from ..interpret import Value, Walk, refuse, rule
 from ..law import constant
 from ..maximum import Choice, maximum, mean_of_maximum
 from ..normal import fresh, given_unit, mixed
 from ..quadrature import Numbers
+from ..term import correlated
 from .combine import as_field, per_site
 
 
