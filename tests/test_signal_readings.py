@@ -11,6 +11,7 @@ import capas
 from capas import losses, nn, weights
 from capas.errors import ArgumentError
 from capas.signal import Entries, Signal
+from capas.signal.maps import fixed_point
 
 
 def depth(activation, gain, n=100, layers=3, **options):
@@ -110,7 +111,7 @@ def test_fixed_points_of_tanh_with_biases(power, q, c, depth_scale):
             lambda p, x: jnp.tanh(x) @ p["w"] + p["b"], params, jnp.zeros(50), signal=signal, backward=False
         )
 
-    found = capas.signal.maps.fixed_point(again, Signal.standard())
+    found = fixed_point(again, Signal.standard())
     assert found.second == pytest.approx(q, abs=2e-6)
     assert found.correlation == pytest.approx(c, abs=1e-5)
     assert found.correlation_depth == pytest.approx(depth_scale, rel=0.01)
