@@ -15,6 +15,9 @@ from .latent import Latent, Part, Source, correlation_matrix
 from .law import ONE, ZERO, Atom, Law, constant
 from .quadrature import Numbers
 
+STEP = 1e-3
+"""For slopes."""
+
 COMMON = 12
 """Nodes for what the sites of a window have in common."""
 
@@ -64,9 +67,8 @@ def _maximum(law: Law, windows: Numbers, sites: int) -> Law:
     assert latent is not None
     share = _shares(windows, sites)
     r, variance = _within(latent, share, sites)
-    (values, weight), *moved = (_distribution(function, windows, r, shift) for shift in (0.0, 1e-3, -1e-3))
-    mean, second = (weight * values).sum(1), (weight * np.square(values)).sum(1)
-    moves = np.subtract(*((w * v).sum(1) for v, w in moved)) / 2e-3
+    values, slopes, weight = _distribution(function, windows, r)
+    mean, second, moves = ((weight * v).sum(1) for v in (values, np.square(values), slopes))
     shape = quantiles(values, weight)
     trial = Atom(shape, Latent(()))
     scale = np.sqrt(np.maximum(second - mean**2, 0.0) / np.maximum(trial.second - trial.mean**2, 1e-300))
@@ -75,15 +77,26 @@ def _maximum(law: Law, windows: Numbers, sites: int) -> Law:
     return Law((mean - scale * trial.mean)[:, None], terms, maximum_of=(law, given, sites))
 
 
-def _distribution(function: Expression, windows: Numbers, r: Numbers, shift: float) -> tuple[Numbers, Numbers]:
-    """Values of the maximum and their weights, shape `(windows or 1, any)`, where all latents are shifted."""
-    values, weight = _samples(function, windows, r, shift)
+def _distribution(function: Expression, windows: Numbers, r: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Values of the maximum, slopes where they are taken and their weights, shape `(windows or 1, any)`."""
+    values, above, below = (_samples(function, windows, r, shift) for shift in (0.0, STEP, -STEP))
+    _, weight = _inner(r)
+    weight = np.tile(weight / (values.shape[2] // len(weight)), values.shape[2] // len(weight))
     count = (windows >= 0).sum(1)[:, None, None]
     if len(values) == 1 and (r == r[0]).all() and (count == count[0]).all():
         count = count[:1]
-    values, weight = np.broadcast_arrays(*_largest(values, weight, count))
-    weight = weight * _common(r)[1][None, :, None]
-    return values.reshape(len(values), -1), weight.reshape(len(weight), -1)
+    order = np.argsort(values, axis=2, kind="stable")
+    values, slopes = (np.take_along_axis(v, order, 2) for v in (values, (above - below) / (2 * STEP)))
+    level = np.minimum(np.cumsum(weight[order], 2), 1.0) ** count
+    share = np.diff(level, prepend=0.0, axis=2) * _common(r)[1][None, :, None]
+    values, slopes, share = np.broadcast_arrays(values, slopes, share)
+    return values.reshape(len(values), -1), slopes.reshape(len(values), -1), share.reshape(len(values), -1)
+
+
+def _inner(r: Numbers) -> tuple[Numbers, Numbers]:
+    """Nodes and weights for what every site has on its own."""
+    w, weight = joint_nodes(np.linspace(-3.5, 3.5, 8 if r.any() else 113)[None])
+    return w[0], weight[0] / weight.sum()
 
 
 def inside(law: Law) -> Law:
@@ -114,14 +127,11 @@ def _common(r: Numbers, count: int = COMMON) -> tuple[Numbers, Numbers]:
     return nodes, weight / weight.sum()
 
 
-def _samples(function: Expression, windows: Numbers, r: Numbers, shift: float) -> tuple[Numbers, Numbers]:
-    """Values of the function given what a window has in common, and their weights: shape `(windows, common, nodes)`."""
-    fine = np.linspace(-3.5, 3.5, 29 if r.any() else 113)[None]
-    w, weight = joint_nodes(fine[:, ::4] if r.any() else fine)
-    weight = weight / weight.sum()
+def _samples(function: Expression, windows: Numbers, r: Numbers, shift: float) -> Numbers:
+    """Values of the function given what a window has in common, shape `(windows or 1, common, nodes of all taps)`."""
     r = r[:1] if (r == r[0]).all() else r
     s = _common(r)[0]
-    z = np.sqrt(r)[:, None, None] * s[:, None] + np.sqrt(1 - r)[:, None, None] * w[0] + shift
+    z = np.sqrt(r)[:, None, None] * s[:, None] + np.sqrt(1 - r)[:, None, None] * _inner(r)[0] + shift
     taps = windows.T if len(windows.T) <= 9 else windows.T[:: -(-len(windows.T) // 9)]
     found = []
     for tap in taps:
@@ -130,16 +140,7 @@ def _samples(function: Expression, windows: Numbers, r: Numbers, shift: float) -
         found.append(value.reshape(len(value), *z.shape[1:]))
         if len(value) == 1:
             break
-    values = np.concatenate(np.broadcast_arrays(*found), axis=2)
-    return values, np.broadcast_to(np.tile(weight[0] / len(found), len(found)), values.shape)
-
-
-def _largest(values: Numbers, weight: Numbers, count: Numbers) -> tuple[Numbers, Numbers]:
-    """Weights of the values as those of the largest of so many."""
-    order = np.argsort(values, axis=2, kind="stable")
-    values, weight = np.take_along_axis(values, order, 2), np.take_along_axis(weight, order, 2)
-    below = np.minimum(np.cumsum(weight, 2), 1.0) ** count
-    return values, np.diff(below, prepend=0.0, axis=2)
+    return np.concatenate(np.broadcast_arrays(*found), axis=2)
 
 
 def _company(latent: Latent, share: Numbers, variance: Numbers, factor: Numbers) -> Latent:
