@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from .expression import Expression, Z
 from .latent import Latent, Part, Source, correlation, correlation_matrix
@@ -138,11 +137,13 @@ def _coefficients(h: Numbers, k: Numbers, weighted: Numbers) -> Numbers:
 
 def quantiles(values: Numbers, weight: Numbers) -> Expression:
     """T(z) such that T of a normal number takes these values with these weights, a row a site."""
+    from scipy.special import ndtri  # slow to import, and not needed by all
+
     flat, mass = values.reshape(len(values), -1), weight.reshape(len(weight), -1)
     order = np.argsort(flat, axis=1, kind="stable")
     flat, mass = np.take_along_axis(flat, order, 1), np.take_along_axis(mass, order, 1)
     level = np.cumsum(mass, 1) - mass / 2
-    return Expression(interpolated, (Z, special.ndtri(np.clip(level, 1e-15, 1 - 1e-15)), flat))
+    return Expression(interpolated, (Z, ndtri(np.clip(level, 1e-15, 1 - 1e-15)), flat))
 
 
 def interpolated(z: Numbers, places: Numbers, values: Numbers) -> Numbers:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from .expression import Expression, Z
 from .function import apply, as_function
@@ -254,7 +254,7 @@ def _probability(function: Any, latent: Latent, mates: Numbers, r: float, tie: i
     grid = np.broadcast_to(grid, own.shape)
     t, t_weight = _common(np.array([r]), 8)
     below, upto = _others(function, mates if len(own) > 1 else mates[:1, :1], grid, own, r, t)
-    ways = [special.comb(taps - 1, j) * (upto - below) ** j * below ** (taps - 1 - j) for j in range(taps)]
+    ways = [math.comb(taps - 1, j) * (upto - below) ** j * below ** (taps - 1 - j) for j in range(taps)]
     won = np.clip(sum(way / (1 + j) ** tie for j, way in enumerate(ways)) @ t_weight, 0.0, 1.0)
     return Expression(interpolated, (Z, grid, won))
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import special
 
 from ..align import aligned
 from ..field import Content, Field
@@ -18,6 +18,11 @@ from ..gradient import Gradient, plus
 from ..interpret import Value, Walk, refuse, rule
 from ..law import Law, added, constant
 from ..maximum import Choice, choice
+
+
+def _special(name: str) -> Callable[..., Any]:
+    """A function of `scipy.special`, which is slow to import and not needed by all."""
+    return getattr(import_module("scipy.special"), name)
 
 
 def _bitwise(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,9 +66,9 @@ twins: dict[str, Callable[..., Any]] = {
     "square": np.square,
     "one_minus_square": lambda x: 1 - x * x,
     "pow": np.power,
-    "logistic": special.expit,
-    "erf": special.erf,
-    "erfc": special.erfc,
+    "logistic": _special("expit"),
+    "erf": _special("erf"),
+    "erfc": _special("erfc"),
     "gt": np.greater,
     "lt": np.less,
     "ge": np.greater_equal,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from ..expression import Expression, Z
 from ..field import whole
@@ -20,11 +19,13 @@ never_computed.add("random_bits")
 @rule("random_bits")
 def random_bits(walk: Walk, equation: Any, key: Value) -> Sequence[Value]:
     """floor(2^n Phi(z)), with z a normal number."""
+    from scipy.special import ndtr  # slow to import, and not needed by all
+
     width, shape = equation.params["bit_width"], equation.outvars[0].aval.shape
     kind = np.dtype(f"uint{width}")
 
     def bits(z: Any) -> Any:
-        return np.minimum(np.floor(special.ndtr(z) * 2.0**width), 2.0**width - 1).astype(kind)
+        return np.minimum(np.floor(ndtr(z) * 2.0**width), 2.0**width - 1).astype(kind)
 
     law = Law(ZERO, {Atom(Expression(bits, (Z,)), Latent((Part(Source(False), ONE),))): ONE})
     return [whole(law, shape, ["weight" if n > 1 else "one" for n in shape])]
