@@ -22,7 +22,11 @@ from ..maximum import Choice, choice
 
 def _special(name: str) -> Callable[..., Any]:
     """A function of `scipy.special`, which is slow to import and not needed by all."""
-    return getattr(import_module("scipy.special"), name)
+
+    def later(x: Any) -> Any:
+        return getattr(import_module("scipy.special"), name)(x)
+
+    return later
 
 
 def _bitwise(function: Callable[..., Any]) -> Callable[..., Any]:
