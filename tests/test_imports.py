@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-SLOW = ("scipy.special", "scipy.integrate", "orbax", "altair", "pandas", "sklearn", "typer", "rich.table")
+SLOW = ("scipy.special", "scipy.integrate", "orbax", "altair", "pandas", "sklearn", "typer")
 
 
 def test_slow_packages_wait_until_they_are_needed():
