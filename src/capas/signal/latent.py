@@ -176,6 +176,9 @@ class Latent:
 
     def split_at(self, z: Numbers) -> None:
         """Note that a function of it is not smooth there, shape `(sites or 1, any)`."""
+        if len(z) == len(self.breaks) == 1:
+            known = self.breaks[0]
+            z = np.array([[k for k in z[0] if abs(k) < 9.5 and not (abs(known - k) <= 1e-12 * (1 + abs(k))).any()]])
         z = np.where(np.abs(z) < 9.5, z, 9.5)
         new = [column for column in z.T if not (column == 9.5).all() and not self._is_known(column)]
         if new:
