@@ -54,6 +54,12 @@ def run_of(field: Field, low: int, high: int) -> Content:
     return field.blocks[-1][1]
 
 
+def sites_of(field: Field) -> Numbers:
+    """The number of every position, on the axes of the array that are positions."""
+    grid = [n if role == "position" else 1 for n, role in zip(field.shape, field.roles, strict=True)]
+    return np.arange(field.sites).reshape(grid)
+
+
 def expanded(field: Field, shape: tuple[int, ...], roles: tuple[Role, ...]) -> Field:
     """A field on all positions of the result: where it has none along an axis, it is the same there."""
     if len(field.roles) != len(shape):
@@ -62,10 +68,8 @@ def expanded(field: Field, shape: tuple[int, ...], roles: tuple[Role, ...]) -> F
     theirs = [role == "position" for role in roles]
     if ours == theirs:
         return field
-    sizes = [n if own else 1 for n, own in zip(shape, ours, strict=True)]
-    places = np.arange(math.prod(sizes)).reshape(sizes)
     grid = [n if position else 1 for n, position in zip(shape, theirs, strict=True)]
-    sites = np.broadcast_to(places, grid).ravel()
+    sites = np.broadcast_to(sites_of(field), grid).ravel()
     return field.map(lambda content: content.gather(sites))
 
 

@@ -141,7 +141,9 @@ def _fold_terms(law: Law) -> Law:
 
 
 def product_of(one: Law, other: Law, across: bool) -> Numbers:
-    """E of the product of two laws."""
+    """E of the product of two laws, in one example or two."""
+    if one is other:
+        return one.cross if across else one.second
     return (add(one, other).moment(across) - one.moment(across) - other.moment(across)) / 2
 
 

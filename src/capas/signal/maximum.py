@@ -183,14 +183,14 @@ class Choice(Law):
         function, latent = as_function(coefficient)
         if latent is None or self.largest is None or latent.origin is None:
             return coefficient
-        (law,) = ([self.largest] if latent.origin[0] is self.largest.latents[0] else []) or [None]
-        if law is None:
+        root, sites = latent.origin
+        if root is not self.largest.latents[0]:
             return coefficient
         entry, own = as_function(inside(self.entries))
         assert own is not None
-        ((atom, scale),) = law.gather(latent.origin[1]).terms.items()
-        offset = law.gather(latent.origin[1]).offset
-        standard = Expression(_standardized, (entry, offset, scale))
+        law = self.largest.gather(sites)
+        ((atom, scale),) = law.terms.items()
+        standard = Expression(_standardized, (entry, law.offset, scale))
         y = Expression(interpolated, (standard, atom.value.arguments[2], atom.value.arguments[1]))
         return Law(ZERO, {Atom(Expression(_composed, (y,), (function,)), own): ONE})
 

@@ -62,21 +62,20 @@ def _outer_mean(one: Term, other: Term) -> Numbers:
     if one.outer is None or other.outer is None:
         law = one.outer or other.outer
         return np.ones(1) if law is None else law.mean
-    return one.outer.second if one.outer is other.outer else product_of(one.outer, other.outer, False)
+    return product_of(one.outer, other.outer, False)
 
 
 def pair_product(one: Term, other: Term) -> Numbers:
+    """E of the product of two terms of one noise at every site, shape `(sites or 1,)`."""
     if one.is_plain and other.is_plain:
-        coefficients = _mean_product(one.coefficient, other.coefficient)
+        coefficients = product_of(one.coefficient, other.coefficient, False)
         if one.sites is None and other.sites is None:
             return coefficients
         count = site_count(one, other)
         return coefficients * one.noise.between(one.places(count), other.places(count))
     if one.matrix is None and other.matrix is None:
-        if not (one.units or other.units):
-            bare = [replace(term, examples=0, outer=None) for term in (one, other)]
-            return pair_product(bare[0], bare[1]) * _times_counted(one, other) * _outer_mean(one, other)
-        one, other = _paired(one, other)
+        if one.units or other.units:
+            one, other = _paired(one, other)
         bare = [replace(term, examples=0, units=0, outer=None) for term in (one, other)]
         return pair_product(bare[0], bare[1]) * _times_counted(one, other) * _outer_mean(one, other)
     return np.diagonal(pair_matrix(one, other, site_count(one, other))).copy()
@@ -93,12 +92,6 @@ def _columns(term: Term) -> list[Any]:
         return [term.matrix, *outer]
     sites = [] if term.sites is None else [term.sites]
     return [term.coefficient.offset, term.coefficient.mean, *sites, *outer]
-
-
-def _mean_product(one: Law, other: Law) -> Numbers:
-    if one is other:
-        return one.second
-    return (add(one, other).moment() - one.second - other.second) / 2
 
 
 def pair_matrix(one: Term, other: Term, count: int, across: bool = False) -> Numbers:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..field import Content, Field, Role, of_array
 from ..finite import note_width
-from ..function import closed
+from ..function import closed, product_of
 from ..gradient import Gradient
 from ..interpret import Value, Walk, refuse, rule
 from ..latent import Latent
@@ -116,18 +116,12 @@ def reused(walk: Walk, equation: Any, x: Field, w: Field, axes: tuple[int, ...],
         raise refuse(equation, "the transpose of weights that were used before, which knows what they met")
     for _, old, result in reversed(before):
         if len(x.blocks) == len(old.blocks) == 1 and x.sites == old.sites == 1 and result.terms:
-            law = _correlated(
-                law, result, *(count * float(w.law.variance[0]) * _joint(old, x, a) for a in (False, True))
-            )
+            power = count * float(w.law.variance[0])
+            same, across = (power * float(product_of(old.law, x.law, a).mean()) for a in (False, True))
+            law = _correlated(law, result, same, across)
             break
     before.append((axes, x, law))
     return law
-
-
-def _joint(one: Field, other: Field, across: bool) -> float:
-    """E of the product of two signals of the same units."""
-    both = [add(one.law, other.law).moment(across), one.law.moment(across), other.law.moment(across)]
-    return float((both[0] - both[1] - both[2]).mean() / 2)
 
 
 def _correlated(law: Law, old: Law, same: float, across: float) -> Law:

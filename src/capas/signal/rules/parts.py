@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..align import run_of
+from ..align import run_of, sites_of
 from ..field import Field, Role
 from ..gradient import noise, plus
 from ..interpret import Value, Walk, refuse, rule
 from ..law import Law, add, constant
 from .combine import as_field, is_zero
-from .shape import moved, sites_of
+from .shape import moved
 
 
 @rule("slice", "dynamic_slice")

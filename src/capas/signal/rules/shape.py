@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..align import expanded
+from ..align import expanded, sites_of
 from ..field import Field, Role, whole
 from ..interpret import Value, Walk, never_computed, refuse, rule
 from ..law import constant
@@ -19,11 +19,6 @@ LARGE = 1 << 16
 """Known arrays of more entries that all are one number are not made."""
 
 never_computed.add("broadcast_in_dim")
-
-
-def sites_of(x: Field) -> Any:
-    """The number of every position, on the axes of the array that are positions."""
-    return np.arange(x.sites).reshape([n if r == "position" else 1 for n, r in zip(x.shape, x.roles, strict=True)])
 
 
 def moved(x: Field, sites: Any, shape: Sequence[int], roles: Sequence[Role]) -> Field:
