@@ -1,6 +1,6 @@
 """A network read over signals: random arrays of which the law is known."""
 
-from .field import Entries as Entries
+from .parameter import Entries as Entries
 from .flow import Flow as Flow
 from .flow import Row as Row
 from .gaussian import expectation as expectation

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .field import ORDER, Content, Field, Role, of_array, whole
+from .field import ORDER, Content, Field, Role, whole
+from .parameter import of_array
 from .law import constant
 from .quadrature import Numbers
 
@@ -20,7 +21,7 @@ def aligned(shape: tuple[int, ...], values: Sequence[Any]) -> tuple[tuple[Role, 
     roles = merged_roles(shape, fields)
     ready = [expanded(v if isinstance(v, Field) else of_known(v, shape, roles), shape, roles) for v in values]
     width = math.prod(n for n, role in zip(shape, roles, strict=True) if role == "feature")
-    edges = sorted({0, width, *(edge for f in ready if len(f.blocks) > 1 for edge in _edges(f))})
+    edges = sorted({0, width, *(edge for f in ready if len(f.blocks) > 1 for edge in edges_of(f))})
     if len(edges) <= 2:
         return roles, [(width, [f.blocks[0][1] for f in ready])]
     runs = [(high - low, [run_of(f, low, high) for f in ready]) for low, high in pairwise(edges)]
@@ -35,7 +36,8 @@ def merged_roles(shape: tuple[int, ...], fields: Sequence[Field]) -> tuple[Role,
     )
 
 
-def _edges(field: Field) -> list[int]:
+def edges_of(field: Field) -> list[int]:
+    """Where the runs of features that have one law end."""
     return [int(edge) for edge in np.cumsum([width for width, _ in field.blocks])]
 
 

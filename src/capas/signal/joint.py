@@ -49,7 +49,9 @@ def transported(
     if not std.any():
         return Law(mean[:, None])
     rho = [correlation(a, b, across=True) for a, b in ((first, first), (first, second), (second, second))]
-    across = [rho[0], (rho[2] - 2 * r[:, 0] * rho[1] + r[:, 0] ** 2 * rho[0]) / np.maximum(tilt[:, 0] ** 2, 1e-12)]
+    across = np.broadcast_arrays(
+        rho[0], (rho[2] - 2 * r[:, 0] * rho[1] + r[:, 0] ** 2 * rho[0]) / np.maximum(tilt[:, 0] ** 2, 1e-12)
+    )
     shape = quantiles(values, weight)
     trial = Atom(shape, Latent(()))
     scale = std / np.sqrt(np.maximum(trial.second - trial.mean**2, 1e-300))

@@ -16,7 +16,7 @@ from .quadrature import Numbers, hermite, integral
 TERMS = 48
 """Hermite coefficients that correlations between sites are computed from."""
 
-ZERO, ONE = np.zeros((1, 1)), np.ones((1, 1))
+ZERO, ONE, MINUS = np.zeros((1, 1)), np.ones((1, 1)), -np.ones((1, 1))
 
 
 @dataclass(eq=False)

@@ -15,7 +15,8 @@ from jaxtyping import Array, ArrayLike
 
 from . import rules as rules
 from .backward import Backward, power_of
-from .field import Field, Role, of_array, of_leaf, whole
+from .field import Field, Role, whole
+from .parameter import of_array, of_leaf
 from .flow import Flow, Row
 from .gradient import noise
 from .interpret import Tape, Walk

@@ -4,6 +4,7 @@ from .calibrate import calibrate as calibrate
 from .gain import gain as gain
 from .initialize import initialize as initialize
 from .laws import laws as laws
+from .mirrored import Mirrored as Mirrored
 from .scaled import Glorot as Glorot
 from .scaled import He as He
 from .scaled import LeCun as LeCun

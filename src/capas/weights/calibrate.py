@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike
 
 from ..errors import ArgumentError
 from ..signal import Signal
-from ..signal.field import of_leaf
+from ..signal.parameter import of_leaf
 from ..signal.interpret import Walk
 from ..signal.propagate import read, traced
 

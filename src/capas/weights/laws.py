@@ -10,6 +10,7 @@ from ..nn import Layer, Parameter
 from ..nn.layer import Shape, Tree
 from ..signal import Entries
 from .initialize import Choice, schemes
+from .schemes import Law
 
 
 def laws(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice] = "auto") -> Tree:
@@ -23,7 +24,7 @@ def laws(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice] = "
     Example:
         >>> from capas import nn, weights
         >>> weights.laws(nn.Dense(4), (16,), weights.LeCun())["weight"]
-        Entries(shape=(16, 4), mean=0.0, std=0.25, delta=False, dtype='float32')
+        Entries(shape=(16, 4), mean=0.0, std=0.25, mirrored=(), orthogonal=False, delta=False, dtype='float32')
     """
     chosen = schemes(network, shape, scheme)
 
@@ -32,7 +33,23 @@ def laws(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice] = "
         if parameter.role != "kernel":
             return Entries(whole, parameter.start)
         law = chosen["/".join(step.key for step in path)].law(parameter)
-        return Entries(whole, law.mean, law.variance**0.5, delta=law.structure == "delta_orthogonal")
+        return Entries(
+            whole,
+            law.mean,
+            law.variance**0.5,
+            mirrored=tuple((axis + len(parameter.copies), run) for axis, run in law.mirrored),
+            orthogonal=_keeps_norms(parameter, law),
+            delta=law.structure == "delta_orthogonal",
+        )
 
     tree: Tree = jax.tree_util.tree_map_with_path(entries, network.parameters(shape))
     return tree
+
+
+def _keeps_norms(parameter: Parameter, law: Law) -> bool:
+    """Whether a kernel is an orthogonal matrix with no fewer outputs than inputs, at one position."""
+    rows, columns = parameter.shape[-2:]
+    sides = {axis for axis, _ in law.mirrored}
+    rank, is_dense = len(parameter.shape), len(parameter.shape) == 2
+    rows, columns = rows // (1 + (rank - 2 in sides)), columns // (1 + (rank - 1 in sides))
+    return columns >= rows and (law.structure == "delta_orthogonal" or (is_dense and law.structure == "orthogonal"))

@@ -28,11 +28,13 @@ class Law(NamedTuple):
         mean: of one entry.
         variance: of one entry.
         structure: "independent" entries, or how they depend on each other.
+        mirrored: axes along which a run of entries is followed by its negative, each with the length of a run.
     """
 
     mean: float
     variance: float
     structure: Literal["independent", "orthogonal", "delta_orthogonal", "identity"] = "independent"
+    mirrored: tuple[tuple[int, int], ...] = ()
 
 
 class Scheme(ABC):
@@ -43,7 +45,7 @@ class Scheme(ABC):
         >>> from capas import nn, weights
         >>> kernel = nn.Parameter((300, 100), "kernel", fan_in=300, fan_out=100)
         >>> weights.LeCun().law(kernel)
-        Law(mean=0.0, variance=0.0033333333333333335, structure='independent')
+        Law(mean=0.0, variance=0.0033333333333333335, structure='independent', mirrored=())
         >>> weights.LeCun().sample(jax.random.key(0), kernel).shape
         (300, 100)
     """
@@ -105,7 +107,7 @@ class Zeros(Scheme):
     Example:
         >>> from capas import nn, weights
         >>> weights.Zeros().law(nn.Parameter((1, 2), "kernel"))
-        Law(mean=0.0, variance=0.0, structure='independent')
+        Law(mean=0.0, variance=0.0, structure='independent', mirrored=())
     """
 
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..field import Content, Field, Role, of_array
+from ..field import Content, Field, Role
+from ..parameter import of_array
 from ..finite import note_width
 from ..function import closed, product_of
 from ..gradient import Gradient
@@ -16,6 +17,7 @@ from ..interpret import Value, Walk, refuse, rule
 from ..latent import Latent
 from ..law import Law, add, constant, normal
 from ..linear import of_weights, outer_power, through_weights
+from ..mirror import read_by, written_by
 from ..normal import fresh
 
 
@@ -43,16 +45,17 @@ def dot_general(walk: Walk, equation: Any, left: Value, right: Value) -> Sequenc
     x_free, w_free = free if other.is_weight else reversed(free)
     if {x.roles[i] for i in axes} - {"feature", "weight", "one"}:
         raise refuse(equation, "weights that stand for examples or positions")
-    count = math.prod(x.shape[i] for i in axes)
     w_axes = contracted[1] if other.is_weight else contracted[0]
+    x, count = read_by(x, w, w_axes, math.prod(x.shape[i] for i in axes))
     kept: tuple[Role, ...] = tuple(x.roles[i] for i in x_free)
     new: tuple[Role, ...] = tuple("feature" for _ in w_free)
     width = math.prod(w.shape[i] for i in w_free)
     law = weighted_sum(x, w, count, set(w_axes) <= w.centred)
     if isinstance(law, Law):
         law = walk.rescaled(x, w, reused(walk, equation, x, w, w.rooted(w_axes), count, law))
-        law = note_width(law, x.blocks[0][1], count)
-    return [Field(shape, kept + new if other.is_weight else new + kept, ((width, law),))]
+        law = note_width(law, x.blocks[0][1], count, w.orthogonal)
+    blocks = written_by(w, w_free, width, law)
+    return [Field(shape, kept + new if other.is_weight else new + kept, blocks)]
 
 
 def weighted_sum(x: Field, w: Field, count: int, centred: bool = False) -> Content:
@@ -64,7 +67,7 @@ def weighted_sum(x: Field, w: Field, count: int, centred: bool = False) -> Conte
     """
     mean_w, variance_w = float(w.law.mean[0]), float(w.law.variance[0])
     sites = x.sites
-    shares = _shares(x)
+    shares = shares_of(x)
 
     def total(name: str) -> Any:
         return count * sum(share * per_site(getattr(content, name), sites) for share, content in shares)
@@ -89,7 +92,7 @@ def weighted_sum(x: Field, w: Field, count: int, centred: bool = False) -> Conte
     return fresh(mean, moments[0], moments[1], kernel if sites > 1 else None)
 
 
-def _shares(x: Field) -> list[tuple[float, Any]]:
+def shares_of(x: Field) -> list[tuple[float, Any]]:
     """The laws of a field, each with its share of the features."""
     if len(x.blocks) == 1:
         return [(1.0, x.blocks[0][1])]
@@ -150,7 +153,7 @@ def _weight_gradient(equation: Any, shape: tuple[int, ...], one: Field, other: F
         raise refuse(equation, "a product of two signals, as in attention")
     x, gradient = (one, other) if other.is_gradient else (other, one)
     examples = math.prod(n for n, role in zip(x.shape, x.roles, strict=True) if role == "batch")
-    laws, gradients = _shares(x), _shares(gradient)
+    laws, gradients = shares_of(x), shares_of(gradient)
     single = len(laws) == len(gradients) == x.sites == 1
     product = (x.law, gradient.law, examples) if single else None
     power, common = (

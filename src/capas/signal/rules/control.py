@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..field import Field, slice_of
+from ..field import Field
+from ..parameter import slice_of
 from ..interpret import Stacked, Value, Walk, never_computed, refuse, rule
 
 PLAIN = ("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2")

@@ -133,8 +133,8 @@ def _as_parameter(equation: Any, inputs: Sequence[Value]) -> dict[str, Any]:
     if name == "sub" and len(fields) == 2 and fields[1].mean_of and fields[1].mean_of[0] is fields[0].law:
         return {"centred": fields[1].mean_of[1]}
     if name in {"mul", "div", "convert_element_type"}:
-        found = next((field for field in fields if field.centred or field.mean_of), None)
-        return {} if found is None else {"centred": found.centred, "mean_of": found.mean_of}
+        found = next((field for field in fields if field.centred or field.mean_of or field.mirrored), None)
+        return {} if found is None else {name: getattr(found, name) for name in ("centred", "mean_of", "mirrored")}
     return {}
 
 

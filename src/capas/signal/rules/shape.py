@@ -26,7 +26,11 @@ def moved(x: Field, sites: Any, shape: Sequence[int], roles: Sequence[Role]) -> 
     flat = np.asarray(sites).ravel()
     same = len(flat) == x.sites and (flat == np.arange(x.sites)).all()
     return replace(
-        x if same else x.map(lambda law: law.gather(flat)), shape=tuple(shape), roles=tuple(roles), array=None
+        x if same else x.map(lambda law: law.gather(flat)),
+        shape=tuple(shape),
+        roles=tuple(roles),
+        array=None,
+        mirrored={},
     )
 
 
@@ -38,7 +42,8 @@ def transpose(walk: Walk, equation: Any, x: Value) -> Sequence[Value]:
     result = moved(x, sites, [x.shape[i] for i in order], [x.roles[i] for i in order])
     kept = x.order or tuple(range(len(x.shape)))
     centred = frozenset(order.index(i) for i in x.centred)
-    return [replace(result, centred=centred, order=tuple(kept[i] for i in order))]
+    mirrored = {order.index(i): half for i, half in x.mirrored.items()}
+    return [replace(result, centred=centred, mirrored=mirrored, order=tuple(kept[i] for i in order))]
 
 
 @rule("rev")
@@ -46,7 +51,8 @@ def reverse(walk: Walk, equation: Any, x: Value) -> Sequence[Value]:
     """Entries in another order."""
     x = as_field(equation, x)
     axes = [i for i in equation.params["dimensions"] if x.roles[i] == "position"]
-    return [replace(moved(x, np.flip(sites_of(x), tuple(axes)), x.shape, x.roles), flipped=not x.flipped)]
+    result = moved(x, np.flip(sites_of(x), tuple(axes)), x.shape, x.roles)
+    return [replace(result, mirrored=x.mirrored, flipped=not x.flipped)]
 
 
 @rule("broadcast_in_dim")
@@ -62,7 +68,7 @@ def broadcast(walk: Walk, equation: Any, x: Value, *sizes: Value) -> Sequence[Va
     roles: list[Role] = ["one"] * len(shape)
     for place, role, size in zip(places, x.roles, x.shape, strict=True):
         roles[place] = role if size == shape[place] else "one"
-    return [replace(x, shape=tuple(shape), roles=tuple(roles), array=None)]
+    return [replace(x, shape=tuple(shape), roles=tuple(roles), array=None, mirrored={})]
 
 
 def _spread(shape: tuple[int, ...], places: Sequence[int], rank: int) -> list[int]:
@@ -78,9 +84,11 @@ def reshape(walk: Walk, equation: Any, x: Value, *sizes: Value) -> Sequence[Valu
     x, shape = as_field(equation, x), equation.outvars[0].aval.shape
     x = _repeats_on_positions(x, shape)
     roles = _regrouped(walk, equation, x, shape)
-    grown = sum(n for n, r in zip(shape, roles, strict=True) if r == "position") == 0 and x.sites > 1
-    factor = x.sites if grown else 1
-    blocks = tuple((width * factor, content) for width, content in x.blocks)
+    old, new = (
+        math.prod(n for n, role in zip(sizes, kinds, strict=True) if role == "feature")
+        for sizes, kinds in ((x.shape, x.roles), (shape, roles))
+    )
+    blocks = tuple((width * new // old, content) for width, content in x.blocks)
     return [Field(shape, roles, blocks, mean_of=x.mean_of)]
 
 

@@ -6,21 +6,23 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ..align import expanded
+from ..align import edges_of, expanded, run_of
 from ..field import Content, Field, Role
 from ..finite import note_width
 from ..gradient import noise, plus
 from ..interpret import Value, Walk, refuse, rule
-from ..law import constant
+from ..law import Law, constant
 from ..linear import of_weights, outer_power, through_weights
 from ..maximum import choice, maximum
+from ..mirror import read_by, written_by
 from ..normal import fresh, mixed
 from ..quadrature import Numbers
-from .combine import as_field, is_zero
+from .combine import as_field, is_zero, shares_of
 
 Axis = tuple[int, int, int, int, int, int, int]
 """Input size, window, outputs, stride, padding below, dilation of the input, dilation of the window."""
@@ -77,14 +79,16 @@ def convolution(walk: Walk, equation: Any, left: Value, right: Value) -> Sequenc
     roles[numbers.out_spec[0]], roles[numbers.out_spec[1]] = x.roles[batch], "feature"
     centred = set(numbers.rhs_spec[1:]) <= w.centred
     tap = _single_tap(walk, w, numbers.rhs_spec)
-    channels = w.shape[numbers.rhs_spec[1]] * (1 if tap is None else table.shape[1])
+    x, channels = read_by(x, w, [numbers.rhs_spec[1]], w.shape[numbers.rhs_spec[1]])
+    channels *= 1 if tap is None else table.shape[1]
     law = _windowed_sum(x, w, channels, table if tap is None else table[:, [tap]], centred)
     if not x.is_gradient:
         if w.root in walk.products:
             raise refuse(equation, "a kernel that was used before, so that what comes out knows what came out then")
         walk.products[w.root] = []
-        law = note_width(walk.rescaled(x, w, law), x.blocks[0][1], channels * table.shape[1])
-    return [Field(shape, tuple(roles), ((shape[numbers.out_spec[1]], law),))]
+        law = note_width(walk.rescaled(x, w, law), x.blocks[0][1], channels * table.shape[1], w.orthogonal)
+    blocks = written_by(w, [numbers.rhs_spec[0]], shape[numbers.out_spec[1]], law)
+    return [Field(shape, tuple(roles), blocks)]
 
 
 def _single_tap(walk: Walk, w: Field, spec: Sequence[int]) -> int | None:
@@ -168,9 +172,10 @@ def _kernel_gradient(equation: Any, shape: tuple[int, ...], x: Field, g: Field, 
     examples = math.prod(n for n, role in zip(x.shape, x.roles, strict=True) if role == "batch")
     if x.is_gradient:
         x, g, table = g, x, _inverse(table, x.sites)
-    power = outer_power(x.law, g.law, x.sites, examples, lambda m: _meeting(m, table))
     alike = lambda m: np.pad(m, ((0, 1), (0, 1)))[table].mean(0)[:, table].mean(1)  # noqa: E731
-    common = outer_power(constant(x.law.mean), g.law, x.sites, examples, alike)
+    pairs = [(a * b, law, gradient) for a, law in shares_of(x) for b, gradient in shares_of(g)]
+    power = sum(share * outer_power(law, g, x.sites, examples, lambda m: _meeting(m, table)) for share, law, g in pairs)
+    common = sum(share * outer_power(constant(law.mean), g, x.sites, examples, alike) for share, law, g in pairs)
     roles: list[Role] = ["weight" if n > 1 else "one" for n in shape]
     return Field(shape, tuple(roles), ((1, of_weights(power, common)),))
 
@@ -241,17 +246,24 @@ def window_max(walk: Walk, equation: Any, x: Value) -> Sequence[Value]:
 def scatter(walk: Walk, equation: Any, source: Value, operand: Value, *start: Value) -> Sequence[Value]:
     """The gradient of a maximum over windows: to the winner of each."""
     g, x = as_field(equation, source), as_field(equation, operand)
-    if is_zero(g.law):
-        return [x.map(lambda law: noise(0.0))]
     table = taps(_window_axes(equation, x, g.shape))
-    outside = np.append(np.isneginf(np.broadcast_to(x.law.offset[:, 0], (x.sites,))), True)
+    ends = sorted({0, *edges_of(x), *edges_of(g)})
+    runs = [(high - low, run_of(x, low, high), run_of(g, low, high)) for low, high in pairwise(ends)]
+    blocks = tuple((width, _to_winners(law, gradient, table, x.sites)) for width, law, gradient in runs)
+    return [Field(x.shape, x.roles, blocks)]
+
+
+def _to_winners(law: Law, gradient: Any, table: Numbers, sites: int) -> Any:
+    if is_zero(gradient):
+        return noise(0.0)
+    outside = np.append(np.isneginf(np.broadcast_to(law.offset[:, 0], (sites,))), True)
     table = np.where(outside[table], -1, table)
-    winner, count = choice(x.law, table, x.sites), (table >= 0).sum(1)
+    winner, count = choice(law, table, sites), (table >= 0).sum(1)
     fewer = np.append(np.sqrt(count.max() / count), 0.0)
     total: Any = None
     for tap in table.T:
-        back = np.full(x.sites, -1)
+        back = np.full(sites, -1)
         back[tap[tap >= 0]] = np.flatnonzero(tap >= 0)
-        share = g.law.gather(back).times(winner).times(constant(fewer[back]))
+        share = gradient.gather(back).times(winner).times(constant(fewer[back]))
         total = share if total is None else plus(total, share)
-    return [x.map(lambda law: total)]
+    return total

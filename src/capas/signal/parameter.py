@@ -1,0 +1,124 @@
+"""Parameters: from their numbers or from their law alone, whole or one step of a stack of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .field import Field, whole
+from .latent import Latent, Part, Source
+from .law import ONE, Law, constant, normal
+from .quadrature import Numbers
+
+
+@dataclass(frozen=True)
+class Entries:
+    """A parameter of which only the law is known: independent entries. It stands in a tree of parameters for an array.
+
+    Attributes:
+        shape: of the array.
+        mean: of an entry.
+        std: its standard deviation.
+        mirrored: pairs of an axis and a size: along the axis, every second run of so many entries is the negative of
+            the one before it.
+        orthogonal: whether its columns, or rows, are orthogonal to each other and of one norm, half of them if mirrored.
+        delta: whether it is the kernel of a convolution that is zero but for the centre of its window.
+        dtype: of the array.
+
+    Example:
+        >>> from capas.signal import Entries
+        >>> Entries((256, 256), std=1 / 16)
+        Entries(shape=(256, 256), mean=0.0, std=0.0625, mirrored=(), orthogonal=False, delta=False, dtype='float32')
+    """
+
+    shape: tuple[int, ...]
+    mean: float = 0.0
+    std: float = 0.0
+    mirrored: tuple[tuple[int, int], ...] = ()
+    orthogonal: bool = False
+    delta: bool = False
+    dtype: str = "float32"
+
+
+def of_leaf(leaf: Any) -> Any:
+    """A parameter from its law or its numbers; whole numbers and booleans are known."""
+    if isinstance(leaf, Entries):
+        law = of_law(leaf.mean, leaf.std, leaf.shape)
+        return replace(law, mirrored=dict(leaf.mirrored), orthogonal=leaf.orthogonal, delta=leaf.delta)
+    array = np.asarray(leaf)
+    return (
+        of_array(array) if array.dtype.kind == "f" or (array.dtype.itemsize == 2 and array.dtype.kind == "V") else array
+    )
+
+
+def of_array(array: np.ndarray[Any, Any]) -> Field:
+    """A parameter from its numbers: independent entries of their mean and variance; a constant, if all are equal.
+
+    A mean within 5 standard errors of zero counts as zero: it is that of one draw, and not of the law.
+    """
+    values = np.asarray(array, np.float64)
+    first = values.flat[0] if values.size else 0.0
+    if (values == first).all():
+        return replace(of_law(float(first), 0.0, values.shape), array=values)
+    mean, std = float(values.mean()), float(values.std())
+    law = of_law(*_rounded(mean, std, values.size), values.shape)
+    return replace(law, array=values, mirrored=mirrored_axes(values))
+
+
+def of_law(mean: float, std: float, shape: tuple[int, ...]) -> Field:
+    """A parameter from its law: independent entries of this mean and standard deviation."""
+    return whole(parameter(mean, std), shape, ["weight" if n > 1 else "one" for n in shape])
+
+
+def parameter(mean: float, std: float) -> Law:
+    """An entry of a parameter: the same for all examples, drawn once for each unit."""
+    if std == 0 or std <= 1e-12 * abs(mean):
+        return constant(mean)
+    return Law(np.full((1, 1), mean), {normal(Latent((Part(Source(True), ONE),))): np.full((1, 1), std)})
+
+
+def mirrored_axes(array: Numbers) -> dict[int, int]:
+    """Of a matrix or kernel, the axes along which one half is the negative of the other, and the size of a half.
+
+    Where positions were made features, the halves are those of the channels at every position.
+    """
+    axes = range(max(array.ndim - 2, 0), array.ndim)
+    halves = {axis: _half(np.moveaxis(array, axis, -1)) for axis in axes} if array.ndim > 1 else {}
+    return {axis: half for axis, half in halves.items() if half}
+
+
+def _half(rows: Numbers) -> int:
+    rows = rows.reshape(-1, rows.shape[-1])
+    first = rows[np.argmax(np.abs(rows[:, 0]))]
+    for half in np.flatnonzero(first == -first[0]):
+        if half and not rows.shape[1] % (2 * half):
+            folded = rows.reshape(len(rows), -1, 2, half)
+            if (folded[:, :, 0] == -folded[:, :, 1]).all():
+                return int(half)
+    return 0
+
+
+def _rounded(mean: float, std: float, size: int) -> tuple[float, float]:
+    if size > 1 and abs(mean) < 5 * std / size**0.5:
+        return 0.0, float(np.hypot(mean, std))
+    return mean, std
+
+
+def slice_of(value: Field, i: int) -> Field:
+    """One step of a stacked parameter, whose numbers are drawn apart from those of other steps."""
+    shape, roles = value.shape[1:], value.roles[1:]
+    kept = {
+        "root": (value.root, i),
+        "mirrored": {axis - 1: half for axis, half in value.mirrored.items()},
+        "orthogonal": value.orthogonal,
+        "delta": value.delta,
+    }
+    if value.array is None:
+        law = value.law
+        std = float(np.sqrt(law.variance[0]))
+        return replace(whole(parameter(float(law.mean[0]), std), shape, roles), **kept)
+    mean, std = (float(moment[i]) for moment in value.steps)
+    return replace(whole(parameter(*_rounded(mean, std, math.prod(shape))), shape, roles), **kept)
