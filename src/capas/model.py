@@ -20,7 +20,7 @@ from . import nn, weights
 from .errors import ArgumentError, DataError, ShapeError
 from .nn.layer import Layer, Shape, Tree, paths, walk
 from .randomness import Purpose, derive
-from .weights.initialize import Choice
+from .weights.initialize import Choice, choices
 
 FORMAT = "capas-1"
 
@@ -37,6 +37,7 @@ class Model:
         params: nested dict of arrays, as the network's `init` gives them.
         state: nested dict of arrays that follow the data, such as running statistics.
         metadata: plain JSON values that travel with the model, such as class names.
+        drawn: how each kernel was drawn and why, by its path.
     """
 
     network: Layer
@@ -44,6 +45,7 @@ class Model:
     params: Tree
     state: Tree
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    drawn: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, x: Any) -> Array:
         """Outputs for one example or for examples with any number of leading axes, `(..., *input_shape)`.
@@ -84,7 +86,7 @@ class Model:
         )
 
     def summary(self) -> None:
-        """Print a table: path, layer, output shape and number of parameters of every layer."""
+        """Print a table: path, layer, output shape, parameters of every layer, and how its kernel was drawn and why."""
         from rich.console import Console
 
         Console().print(self.table())
@@ -99,11 +101,13 @@ class Model:
         table.add_column("layer")
         table.add_column("output shape")
         table.add_column("parameters", footer=f"{total:,}", justify="right")
+        table.add_column("weights")
         for path, layer, shape, output_shape, copies in walk(self.network, self.input_shape):
             size = copies * sum(p.size for _, p in paths(layer.parameters(shape)))
             name = layer.name if isinstance(layer, nn.Activation) and layer.name else repr(layer)
             shown = name.removeprefix("nn.") + (f" × {copies}" if copies > 1 else "")
-            table.add_row(path, shown, str(output_shape), f"{size:,}" if size else "")
+            drawn = "; ".join(self.drawn.get(f"{path}/{name}", "") for name in layer.parameters(shape))
+            table.add_row(path, shown, str(output_shape), f"{size:,}" if size else "", drawn.strip("; "))
         return table
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -118,6 +122,7 @@ class Model:
             "network": nn.to_json(self.network),
             "input_shape": self.input_shape,
             "metadata": dict(self.metadata),
+            "drawn": dict(self.drawn),
         }
         arrays = dict(paths({"params": self.params, "state": self.state}))
         partial_file = Path(f"{os.fspath(path)}.partial")
@@ -179,7 +184,8 @@ def init(
         )
     shape = tuple(input_shape)
     params, state = weights.initialize(network, derive(seed, Purpose.WEIGHTS), shape, scheme)
-    return Model(network, shape, params, state, dict(metadata or {}))
+    drawn = {path: chosen.why for path, chosen in choices(network, shape, scheme).items()}
+    return Model(network, shape, params, state, dict(metadata or {}), drawn)
 
 
 def load(path: str | os.PathLike[str]) -> Model:
@@ -217,7 +223,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         for parent in parents:
             node = node[parent]
         node[last] = array
-    return Model(network, shape, tree["params"], tree["state"], header["metadata"])
+    return Model(network, shape, tree["params"], tree["state"], header["metadata"], header.get("drawn", {}))
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from .field import ORDER, Content, Field, Role, whole
-from .parameter import of_array
 from .law import constant
+from .parameter import of_array
 from .quadrature import Numbers
 
 

@@ -24,7 +24,7 @@ class Entries:
         std: its standard deviation.
         mirrored: pairs of an axis and a size: along the axis, every second run of so many entries is the negative of
             the one before it.
-        orthogonal: whether its columns, or rows, are orthogonal to each other and of one norm, half of them if mirrored.
+        orthogonal: whether its rows are orthogonal to each other and of one norm; half of them, if mirrored.
         delta: whether it is the kernel of a convolution that is zero but for the centre of its window.
         dtype: of the array.
 
@@ -109,16 +109,15 @@ def _rounded(mean: float, std: float, size: int) -> tuple[float, float]:
 
 def slice_of(value: Field, i: int) -> Field:
     """One step of a stacked parameter, whose numbers are drawn apart from those of other steps."""
-    shape, roles = value.shape[1:], value.roles[1:]
-    kept = {
-        "root": (value.root, i),
-        "mirrored": {axis - 1: half for axis, half in value.mirrored.items()},
-        "orthogonal": value.orthogonal,
-        "delta": value.delta,
-    }
     if value.array is None:
-        law = value.law
-        std = float(np.sqrt(law.variance[0]))
-        return replace(whole(parameter(float(law.mean[0]), std), shape, roles), **kept)
-    mean, std = (float(moment[i]) for moment in value.steps)
-    return replace(whole(parameter(*_rounded(mean, std, math.prod(shape))), shape, roles), **kept)
+        law = parameter(float(value.law.mean[0]), float(np.sqrt(value.law.variance[0])))
+    else:
+        mean, std = (float(moment[i]) for moment in value.steps)
+        law = parameter(*_rounded(mean, std, math.prod(value.shape[1:])))
+    return replace(
+        whole(law, value.shape[1:], value.roles[1:]),
+        root=(value.root, i),
+        mirrored={axis - 1: half for axis, half in value.mirrored.items()},
+        orthogonal=value.orthogonal,
+        delta=value.delta,
+    )

@@ -16,7 +16,6 @@ from jaxtyping import Array, ArrayLike
 from . import rules as rules
 from .backward import Backward, power_of
 from .field import Field, Role, whole
-from .parameter import of_array, of_leaf
 from .flow import Flow, Row
 from .gradient import noise
 from .interpret import Tape, Walk
@@ -24,6 +23,7 @@ from .latent import Part, Source
 from .law import Law, constant, normal
 from .loss import output_power
 from .normal import scaled_latent
+from .parameter import of_array, of_leaf
 from .rules.control import turns
 from .signal import Signal
 

@@ -53,7 +53,8 @@ def fit(
         epochs: passes over the data.
         batch_size: examples per step, for arrays. The last batch is filled up with others, so every step has the same
             shape.
-        optimizer: any Optax optimizer. By default AdamW with clipping, warm-up and cosine decay.
+        optimizer: any Optax optimizer. By default AdamW with clipping, centred updates, warm-up and cosine
+            decay.
         learning_rate: peak rate of the default optimizer; by default min(0.002, 0.05 / number of weight layers).
         validation: share of the arrays held out (stratified by class), or data of its own, or None.
         metrics: names or per-example functions; by default what goes with the loss.
@@ -146,4 +147,4 @@ def _optimizer(
             got="optimizer=None and data without a length",
             remedy="Give data with a length, or an optimizer such as optax.adamw(1e-3).",
         )
-    return default_optimizer(model.network, model.input_shape, steps, rate)
+    return default_optimizer(model, steps, rate)

@@ -12,8 +12,8 @@ from jaxtyping import Array, ArrayLike
 
 from ..errors import ArgumentError
 from ..signal import Signal
-from ..signal.parameter import of_leaf
 from ..signal.interpret import Walk
+from ..signal.parameter import of_leaf
 from ..signal.propagate import read, traced
 
 ROUNDS, BRACKET = 40, (2.0**-6, 2.0**6)

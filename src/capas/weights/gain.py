@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache, reduce
 from typing import Any
 
-from ..errors import ArgumentError
 from ..nn import Activation
-from ..signal import expectation
+from .operating import Reading
 
 Function = Callable[..., Any]
 
@@ -34,20 +32,4 @@ def gain(activation: str | Function | Activation) -> float:
         '1.4071950895'
     """
     function = activation if isinstance(activation, Activation) else Activation(activation)
-    return chain_gain((function,))
-
-
-@lru_cache(maxsize=256)
-def chain_gain(functions: tuple[Function, ...]) -> float:
-    """The gain of several elementwise functions, applied one after another; 1 for none."""
-    if not functions:
-        return 1.0
-    second = expectation(lambda z: reduce(lambda value, f: f(value), functions, z) ** 2)
-    if second > 0:
-        return 1 / math.sqrt(second)
-    raise ArgumentError(
-        "gain",
-        expected="an activation that is not zero everywhere",
-        got=", ".join(map(repr, functions)),
-        remedy="No weights can restore a signal that is gone.",
-    )
+    return 1 / math.sqrt(Reading((function,)).second(1.0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
@@ -10,12 +9,10 @@ import jax
 from jaxtyping import PRNGKeyArray
 
 from ..errors import ArgumentError
-from ..nn import Layer, Parameter
+from ..nn import Layer
 from ..nn.layer import Shape, Tree, draw, lecun, materialize, paths
-from .feed import Functions, feeds
-from .gain import chain_gain
+from .plan import Planned, plan
 from .schemes import Scheme
-from .structured import Orthogonal, block_shape
 
 Choice = Scheme | str
 """A scheme, or "auto"."""
@@ -26,11 +23,13 @@ def initialize(
 ) -> tuple[Tree, Tree]:
     r"""Parameters and state of a network for examples of `shape`.
 
-    "auto" gives every kernel an `Orthogonal` matrix, scaled so that its entries have variance
-    $\mathrm{gain}^2/\mathrm{fan_{in}}$, with the exact `gain` of the activations between it and the kernel before it:
-    whatever the activation, the output of every combination layer has second moment 1. The input, and what comes out
-    of a normalization, a skip or a sum of branches, counts as standard; pooling, dropout and reshaping are taken to
-    change nothing; the kernels of a `Repeat` are scaled for what one copy gives to the next.
+    "auto" reads the network first, see `plan`: every kernel is `Orthogonal`, or `DeltaOrthogonal` in deep stacks of
+    convolutions; `Mirrored`, where activations are not odd and units can be pairs; and scaled exactly for what the
+    activations in front of it leave, so that every combination layer gives the variance q of its stretch of the
+    network. q is the largest up to 1 at which gradients, and deviations of the variance, grow by 1.5 at most over the
+    whole stretch, and the output has variance 1. Branches that are added to a signal are scaled so that all of them
+    together add half of its power. The input and what comes out of a normalization count as standard; pooling and
+    dropout are taken to change nothing.
 
     Args:
         network: the description.
@@ -62,13 +61,22 @@ def initialize(
 
 
 def schemes(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice]) -> dict[str, Scheme]:
-    """The scheme of every kernel, by its path.
+    """The scheme of every kernel, by its path; see `choices`."""
+    return {path: planned.scheme for path, planned in choices(network, shape, scheme).items()}
+
+
+def choices(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice]) -> dict[str, Planned]:
+    """What was chosen for every kernel, by its path, and why.
 
     Example:
         >>> from capas import nn, weights
-        >>> from capas.weights.initialize import schemes
-        >>> schemes(nn.Sequential(nn.Dense(8), "abs", nn.Dense(8)), (8,), "auto")
-        {'0/weight': Orthogonal(gain=1.0), '2/weight': Orthogonal(gain=1.0)}
+        >>> from capas.weights.initialize import choices
+        >>> net = nn.Sequential(nn.Dense(8), "relu", nn.Dense(8), "relu", nn.Dense(2))
+        >>> for path, chosen in choices(net, (8,), {"0/*": weights.He(), "*": "auto"}).items():
+        ...     print(path, chosen.why)
+        0/weight He(slope=0.0, mode='fan_in', distribution='normal')
+        2/weight mirrored orthogonal, writes pairs; no pairs: a scheme that was given
+        4/weight mirrored orthogonal, reads pairs
     """
     rules = scheme if isinstance(scheme, Mapping) else {"*": scheme}
     for choice in rules.values():
@@ -76,19 +84,14 @@ def schemes(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice])
     kernels = {path: p for path, p in paths(network.parameters(shape)) if p.role == "kernel"}
     if isinstance(scheme, Mapping):
         _require_matches(scheme, list(kernels))
-    before = feeds(network, shape)
-    return {path: _one(_choice(rules, path), kernel, before[path]) for path, kernel in kernels.items()}
+    chosen = {path: _choice(rules, path) for path in kernels}
+    given = {path: Planned(choice, 1.0, repr(choice)) for path, choice in chosen.items() if isinstance(choice, Scheme)}
+    planned = plan(network, shape, given) if len(given) < len(kernels) else {}
+    return {path: given.get(path) or planned[path] for path in kernels}
 
 
 def _choice(rules: Mapping[str, Choice], path: str) -> Choice:
     return next((choice for pattern, choice in rules.items() if fnmatchcase(path, pattern)), "auto")
-
-
-def _one(choice: Choice, kernel: Parameter, before: Functions) -> Scheme:
-    if isinstance(choice, Scheme):
-        return choice
-    taps = math.prod(kernel.shape[:-2])
-    return Orthogonal(chain_gain(before) * math.sqrt(max(block_shape(kernel, taps)) / kernel.fan_in))
 
 
 def _require_scheme(choice: object) -> None:

@@ -85,4 +85,3 @@ class Mirrored(Scheme):
         fits = reads and (not self.outputs or columns % 2 == 0) and kernel.groups == 1
         remedy = "Use even widths, and set inputs=False or outputs=False where a side has no pairs."
         require_option(self, fits, "sides that have halves, without groups", kernel.shape, remedy)
-

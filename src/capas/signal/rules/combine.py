@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ..field import Content, Field, Role
-from ..parameter import of_array
 from ..finite import note_width
 from ..function import closed, product_of
 from ..gradient import Gradient
@@ -19,6 +18,7 @@ from ..law import Law, add, constant, normal
 from ..linear import of_weights, outer_power, through_weights
 from ..mirror import read_by, written_by
 from ..normal import fresh
+from ..parameter import of_array
 
 
 def as_field(equation: Any, value: Value) -> Field:

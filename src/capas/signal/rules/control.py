@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..field import Field
-from ..parameter import slice_of
 from ..interpret import Stacked, Value, Walk, never_computed, refuse, rule
+from ..parameter import slice_of
 
 PLAIN = ("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2")
 CUSTOM = ("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr")

@@ -1,0 +1,148 @@
+"""The plan behind "auto": for every kernel, mirrored or not, orthogonal or delta-orthogonal, and its gain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..nn import Conv, Layer
+from ..nn.layer import Shape
+from .mirrored import Mirrored
+from .operating import BUDGET, Reading, is_asymmetric, operating_power
+from .schemes import Scheme
+from .streams import Kernel, Stretch, read_streams
+from .structured import DeltaOrthogonal, Orthogonal
+
+MANY = 4
+"""Convolutions in a row from which on kernels start at the centre of their window."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What was chosen for a kernel.
+
+    Attributes:
+        scheme: how it is drawn.
+        power: the variance of what it reads, before the activations.
+        why: in a few words.
+    """
+
+    scheme: Scheme
+    power: float
+    why: str
+
+
+def plan(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dict[str, Planned]:
+    """The scheme of every kernel by its path, and why.
+
+    Args:
+        network: the description.
+        shape: of one example.
+        given: paths of kernels whose scheme is chosen by somebody else.
+
+    Example:
+        >>> from capas import nn
+        >>> from capas.weights.plan import plan
+        >>> net = nn.Sequential(nn.Dense(64), nn.Repeat(nn.Sequential("tanh", nn.Dense(64)), 100), "tanh", nn.Dense(10))
+        >>> for path, planned in plan(net, (64,)).items():
+        ...     print(path, f"{planned.power:.4f}", planned.why)
+        0/weight 1.0000 orthogonal
+        1/block/1/weight 0.0644 orthogonal; variance 0.064, so that gradients grow by 1.5 at most
+        3/weight 0.0644 orthogonal; variance 0.064, so that gradients grow by 1.5 at most
+    """
+    kernels = read_streams(network, shape, given)
+    planner = _Planner(kernels)
+    return {path: planner.planned(kernel) for path, kernel in kernels.items()}
+
+
+class _Planner:
+    """The choices for all kernels of a network."""
+
+    def __init__(self, kernels: dict[str, Kernel]) -> None:
+        self.kernels = list(kernels.values())
+        for kernel in self.kernels:
+            if kernel.parameter.shape[-1] % 2:
+                root = kernel.writes.root
+                root.blocked = root.blocked or "an odd number of units"
+        self.stretches = {id(kernel.stretch): kernel.stretch for kernel in self.kernels}
+        self.paired: set[int] = set()
+        for stretch in self.stretches.values():
+            self._pair(stretch)
+        self.power = {name: operating_power(self._read_in(stretch)) for name, stretch in self.stretches.items()}
+
+    def _pair(self, stretch: Stretch) -> None:
+        """Make pairs of the units that a stretch reads, if it works at a larger variance with them."""
+        able = {id(k) for k in stretch.kernels if not k.reads.stream.root.blocked and not self._reading(k).is_odd}
+        plain, mirrored = (
+            operating_power([(Reading(k.reads.functions, id(k) in which), k.copies) for k in self._active(stretch)])
+            for which in (set(), able)
+        )
+        if (mirrored or 0.0) > (plain or 0.0):
+            self.paired |= {id(k.reads.stream.root) for k in stretch.kernels if id(k) in able}
+
+    def _active(self, stretch: Stretch) -> list[Kernel]:
+        return [kernel for kernel in stretch.kernels if kernel.reads.functions]
+
+    def _read_in(self, stretch: Stretch) -> list[tuple[Reading, int]]:
+        return [(self._reading(k), k.copies) for k in self._active(stretch) if k.reads.arrives is not None]
+
+    def _reads_pairs(self, kernel: Kernel) -> bool:
+        return id(kernel.reads.stream.root) in self.paired
+
+    def _writes_pairs(self, kernel: Kernel) -> bool:
+        return id(kernel.writes.root) in self.paired
+
+    def _reading(self, kernel: Kernel) -> Reading:
+        return Reading(kernel.reads.functions, self._reads_pairs(kernel))
+
+    def _power(self, stretch: Stretch | None) -> float:
+        """The variance in a stretch; 1 where a signal counts as standard, or where none is good."""
+        return (None if stretch is None else self.power.get(id(stretch))) or 1.0
+
+    def _target(self, kernel: Kernel) -> float:
+        """The variance of what a kernel writes."""
+        if kernel.branch_of is not None:
+            share = (BUDGET - 1) / kernel.branch_of.branches
+            power = self._power(kernel.branch_of) if kernel.reads.arrives is not None else 1.0
+            return power * min(share / kernel.scale**2, 1.0) if kernel.scale else power
+        return 1.0 if kernel.writes.root.ends and not kernel.repeats else self._power(kernel.stretch)
+
+    def planned(self, kernel: Kernel) -> Planned:
+        """What is chosen for one kernel."""
+        reads, writes = self._reads_pairs(kernel), self._writes_pairs(kernel)
+        power = self._power(kernel.reads.arrives)
+        gain = math.sqrt(self._target(kernel) / self._reading(kernel).second(power))
+        *window, rows, columns = kernel.parameter.shape
+        half = (*window, rows // (1 + reads), columns // (1 + writes))
+        taps, central = math.prod(window), self._is_central(kernel, half)
+        ways = 1 if central else taps
+        fan_in = half[-2] if central else kernel.parameter.fan_in / (1 + reads)
+        scale = gain * math.sqrt(max(ways * half[-2], half[-1] // kernel.parameter.groups) / fan_in)
+        base = DeltaOrthogonal(scale) if central else Orthogonal(scale)
+        channels = kernel.reads.channels
+        inputs: bool | int = channels if reads and channels != rows else reads
+        scheme = Mirrored(base, inputs, writes) if reads or writes else base
+        return Planned(scheme, power, self._why(kernel, scheme, power, central))
+
+    def _is_central(self, kernel: Kernel, half: tuple[int, ...]) -> bool:
+        """Whether a kernel of a convolution starts as a matrix at the centre of its window."""
+        layer = kernel.layer
+        if not isinstance(layer, Conv) or layer.groups > 1 or half[-2] < half[-1] or math.prod(half[:-2]) == 1:
+            return False
+        strides = (layer.stride,) if isinstance(layer.stride, int) else layer.stride
+        count = sum(k.copies for k in self.kernels if isinstance(k.layer, Conv))
+        return set(strides) == {1} and count >= MANY
+
+    def _why(self, kernel: Kernel, scheme: Scheme, power: float, central: bool) -> str:
+        words = ["delta-orthogonal" if central else "orthogonal"]
+        if isinstance(scheme, Mirrored):
+            pairs = [verb for verb, does in (("reads", scheme.inputs), ("writes", scheme.outputs)) if does]
+            words = [f"mirrored {words[0]}, {' and '.join(pairs)} pairs"]
+        if is_asymmetric(kernel) and kernel.reads.stream.root.blocked:
+            words.append(f"no pairs: {kernel.reads.stream.root.blocked}")
+        if power < 1:
+            words.append(f"variance {power:.2g}, so that gradients grow by {BUDGET} at most")
+        if kernel.branch_of is not None:
+            words.append(f"one of {kernel.branch_of.branches} branches")
+        return "; ".join(words)

@@ -1,0 +1,300 @@
+"""Streams: what every kernel reads, through which functions, and what becomes of what it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import jax
+from jaxtyping import Array
+
+from ..nn import (
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    GroupNorm,
+    InstanceNorm,
+    Layer,
+    LayerNorm,
+    MaxPool,
+    Parallel,
+    Parameter,
+    PReLU,
+    Repeat,
+    Residual,
+    RMSNorm,
+    Sequential,
+    Swish,
+)
+from ..nn.layer import Shape, paths
+from ..signal.gaussian import is_elementwise
+
+Functions = tuple[Activation, ...]
+"""Elementwise functions, one after another."""
+
+CARRY = (Dropout, Flatten, MaxPool, AvgPool, GlobalMaxPool, GlobalAvgPool)
+"""Layers that are taken to change nothing of the power, and that keep pairs of units."""
+
+NORMALIZE = (BatchNorm, LayerNorm, RMSNorm, GroupNorm, InstanceNorm)
+"""Layers that bring the power to 1, and keep pairs of units."""
+
+
+@dataclass(eq=False)
+class Stream:
+    """Signals whose units are pairs all together or not at all: they are added up, or read by one kernel in turn.
+
+    Attributes:
+        blocked: why the units cannot be pairs; empty if they can.
+        ends: whether it is the network's output, or is normalized: its power is then 1.
+    """
+
+    blocked: str = ""
+    ends: bool = False
+    _into: Stream | None = None
+
+    @property
+    def root(self) -> Stream:
+        """What stands for all streams that are joined with it."""
+        return self if self._into is None else self._into.root
+
+    def join(self, other: Stream) -> Stream:
+        """Make two streams one."""
+        one, two = self.root, other.root
+        if one is not two:
+            two._into = one
+            one.blocked, one.ends = one.blocked or two.blocked, one.ends or two.ends
+        return one
+
+
+@dataclass(eq=False)
+class Stretch:
+    """Kernels that work at one variance: from the input or a normalization to the next, or inside a branch.
+
+    Attributes:
+        kernels: in the order of the computation.
+        branches: how many branches are added to its signal on the way.
+    """
+
+    kernels: list[Kernel] = field(default_factory=list)
+    branches: int = 0
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place between layers.
+
+    Attributes:
+        stream: the signal.
+        functions: what it has gone through since it was written.
+        arrives: the stretch whose variance it has; None where it counts as standard.
+        channels: size of its last axis before positions were made features.
+    """
+
+    stream: Stream
+    functions: Functions
+    arrives: Stretch | None
+    channels: int
+
+
+@dataclass(eq=False)
+class Kernel:
+    """A kernel and where it stands.
+
+    Attributes:
+        parameter: its declaration.
+        layer: the layer that has it.
+        reads: the place in front of it.
+        writes: the stream that it writes.
+        stretch: what it belongs to.
+        copies: how many there are of it, one after another.
+        branch_of: the stretch that it is added to, if it is the last one of a branch.
+        scale: the factor that the network puts on the branch.
+    """
+
+    parameter: Parameter
+    layer: Layer
+    reads: Point
+    writes: Stream
+    stretch: Stretch
+    copies: int
+    branch_of: Stretch | None = None
+    scale: float = 1.0
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it reads what it writes, copy after copy."""
+        return self.copies > 1 and self.reads.stream.root is self.writes.root
+
+
+def read_streams(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dict[str, Kernel]:
+    """All kernels of a network by their paths, in the order of the computation.
+
+    Args:
+        network: the description.
+        shape: of one example.
+        given: paths of kernels whose scheme is not for us to choose.
+
+    Example:
+        >>> from capas import nn
+        >>> from capas.weights.streams import read_streams
+        >>> found = read_streams(nn.Sequential(nn.Dense(8), "relu", nn.Dropout(0.5), nn.Dense(2)), (4,))
+        >>> [(path, kernel.reads.functions, kernel.reads.stream.blocked) for path, kernel in found.items()]
+        [('0/weight', (), "the network's input"), ('3/weight', (nn.Activation('relu'),), '')]
+    """
+    reader = _Reader(frozenset(given))
+    start = Point(Stream("the network's input"), (), None, shape[-1] if shape else 1)
+    end = reader.read(network, shape, start, "")
+    end.stream.root.ends = True
+    end.stream.root.blocked = end.stream.root.blocked or "the network's output"
+    return reader.kernels
+
+
+class _Reader:
+    """One reading of a description.
+
+    Args:
+        given: paths of kernels whose scheme is given.
+    """
+
+    def __init__(self, given: frozenset[str]) -> None:
+        self.given = given
+        self.kernels: dict[str, Kernel] = {}
+        self.stretch, self.copies = Stretch(), 1
+
+    def read(self, layer: Layer, shape: Shape, before: Point, path: str) -> Point:
+        """Note the kernels inside a layer; the place behind it."""
+        match layer:
+            case Sequential():
+                for name, child, inner in layer.children(shape):
+                    before = self.read(child, inner, before, _joined(path, name))
+                return before
+            case Repeat():
+                return self._repeat(layer, shape, before, path)
+            case Residual():
+                return self._residual(layer, shape, before, path)
+            case Parallel():
+                return self._parallel(layer, shape, before, path)
+            case Activation() | PReLU() | Swish():
+                function = plain(layer)
+                if function.name or is_elementwise(function):
+                    return replace(before, functions=(*before.functions, function))
+        if isinstance(layer, CARRY):
+            return before
+        if isinstance(layer, NORMALIZE):
+            return self._normalized(before)
+        return self._kernels(layer, shape, before, path)
+
+    def _kernels(self, layer: Layer, shape: Shape, before: Point, path: str) -> Point:
+        declared = {n: p for n, p in _own(layer, shape) if p.role == "kernel"}
+        output = layer.output_shape(shape)
+        why = _unpaired(layer, declared)
+        if why or any(_joined(path, name) in self.given for name in declared):
+            _block(before.stream, why or "a scheme that was given")
+        if layer.children(shape) or not declared:
+            before = replace(before, functions=(), arrives=None)
+        after = Stream(before.stream.root.blocked if why else "", False)
+        if any(_joined(path, name) in self.given for name in declared):
+            after.blocked = "a scheme that was given"
+        for name, parameter in declared.items():
+            kernel = Kernel(parameter, layer, before, after, self.stretch, self.copies)
+            self.kernels[_joined(path, name)] = kernel
+            self.stretch.kernels.append(kernel)
+        return Point(after, (), self.stretch if declared else None, output[-1] if output else 1)
+
+    def _normalized(self, before: Point) -> Point:
+        before.stream.root.ends = True
+        self.stretch = Stretch()
+        behind = Stream().join(before.stream)
+        return replace(before, stream=behind, functions=(), arrives=None)
+
+    def _repeat(self, layer: Repeat, shape: Shape, before: Point, path: str) -> Point:
+        (block,) = layer.children(shape)
+        self.copies *= layer.copies
+        once = self.read(block.layer, block.shape, before, _joined(path, block.name))
+        if layer.copies > 1:
+            self._forget(_joined(path, block.name))
+            again = replace(once, stream=once.stream.join(before.stream))
+            once = self.read(block.layer, block.shape, again, _joined(path, block.name))
+            once = replace(once, stream=once.stream.join(before.stream))
+        self.copies //= layer.copies
+        return once
+
+    def _forget(self, path: str) -> None:
+        """Take back what was noted of the layers under a path: they are read again, behind themselves."""
+        for name in [name for name in self.kernels if name.startswith(f"{path}/")]:
+            kernel = self.kernels.pop(name)
+            kernel.stretch.kernels.remove(kernel)
+            if kernel.branch_of is not None:
+                kernel.branch_of.branches -= kernel.copies
+
+    def _branch(self, layer: Layer, shape: Shape, before: Point, path: str, scale: float) -> Point:
+        """A branch whose output is added to the signal: a stretch of its own."""
+        main, self.stretch = self.stretch, Stretch()
+        known = set(self.kernels)
+        out = self.read(layer, shape, before, path)
+        for name in self.kernels.keys() - known:
+            kernel = self.kernels[name]
+            if kernel.writes.root is out.stream.root and out.arrives is not None and kernel.branch_of is None:
+                kernel.branch_of, kernel.scale = main, scale
+                main.branches += kernel.copies
+        self.stretch = main
+        return out
+
+    def _residual(self, layer: Residual, shape: Shape, before: Point, path: str) -> Point:
+        children = {child.name: child for child in layer.children(shape)}
+        skip = before
+        if "shortcut" in children:
+            skip = self.read(layer.shortcut, shape, before, _joined(path, "shortcut"))  # type: ignore[arg-type]
+        out = self._branch(layer.block, shape, before, _joined(path, "block"), layer.scale)
+        stream = skip.stream.join(out.stream)
+        return Point(stream, skip.functions if skip.functions == out.functions else (), skip.arrives, skip.channels)
+
+    def _parallel(self, layer: Parallel, shape: Shape, before: Point, path: str) -> Point:
+        ends = [self.read(child, shape, before, _joined(path, name)) for name, child, shape in layer.children(shape)]
+        stream = ends[0].stream
+        for end in ends[1:]:
+            stream = stream.join(end.stream)
+        if layer.combine in {"concatenate", "product"}:
+            _block(stream, f"branches combined by {layer.combine}")
+        alike = layer.combine == "concatenate" and len({end.functions for end in ends}) == 1
+        channels = layer.output_shape(shape)[-1]
+        return Point(stream, ends[0].functions if alike else (), ends[0].arrives if alike else None, channels)
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
+
+
+def _block(stream: Stream, why: str) -> None:
+    stream.root.blocked = stream.root.blocked or why
+
+
+def _own(layer: Layer, shape: Shape) -> Iterable[tuple[str, Parameter]]:
+    return paths(layer.parameters(shape))
+
+
+def _unpaired(layer: Layer, declared: dict[str, Parameter]) -> str:
+    """Why a layer keeps its units from being pairs."""
+    if not declared:
+        return f"behind {layer!r}"
+    if len(declared) > 1 or any(p.groups > 1 for p in declared.values()):
+        return f"{layer!r} has groups, or several kernels"
+    return "standardized weights" if type(layer).__name__ == "WeightStandardized" else ""
+
+
+def plain(layer: Activation | PReLU | Swish) -> Activation:
+    """A learned activation as the function that it starts as."""
+    match layer:
+        case PReLU(start=slope):
+            return Activation("leaky_relu", negative_slope=slope)
+        case Swish(start=beta):
+            return Activation(_swish, beta=beta)
+    return layer
+
+
+def _swish(x: Array, beta: float) -> Array:
+    return x * jax.nn.sigmoid(beta * x)
