@@ -12,6 +12,7 @@ from jax.extend import core
 
 from ..errors import CapasError
 from .align import aligned
+from .alike import Pattern, multiplied, renamed, successors
 from .field import Field, whole
 from .gradient import Gradient, plus
 from .interpret import Stacked, Tape, Value, Walk, in_layer, refuse
@@ -77,12 +78,30 @@ class Backward:
         carry, stacked = given[:carried], given[carried:]
         constants: list[Value] = [None] * fixed
         sliced: list[list[Value]] = [[] for _ in range(equation.params["length"])]
+        last: tuple[Tape, Pattern, list[Value]] | None = None
         for turn, tape in zip(reversed(turns(equation)), reversed(tapes), strict=True):
-            found = self.run(tape, [*carry, *(None if v is None else step_of(v, turn) for v in stacked)])
+            like = last if last is not None and last[0].known is tape.known else None
+            if like is not None:
+                carry = self._handed_on(tape, fixed, carry)
+            values = [*carry, *(None if v is None else step_of(v, turn) for v in stacked)]
+            now = Pattern(values, exact=True)
+            if like is not None and now.is_like(like[1]) and all(value is None for value in constants):
+                factor = now.size / like[1].size
+                found = [multiplied(value, factor) for value in like[2]]
+                tape.take_gradients(like[0], factor)
+            else:
+                found = self.run(tape, values)
+            last = tape, now, found
             constants = [summed(one, other) for one, other in zip(constants, found[:fixed], strict=True)]
             carry, sliced[turn] = found[fixed : fixed + carried], found[fixed + carried :]
         steps = [Stacked(tuple(step)) for step in zip(*sliced, strict=True)]
         return [*constants, *carry, *(None if all(v is None for v in s.steps) else s for s in steps)]
+
+    def _handed_on(self, tape: Tape, fixed: int, carry: list[Value]) -> list[Value]:
+        """Gradients by what a turn was given, as those by what the turn before it gave, which was read as the same."""
+        inside, outside = tape.jaxpr.invars[fixed : fixed + len(carry)], tape.jaxpr.outvars[: len(carry)]
+        names = successors([tape.read(v) for v in inside], [tape.read(v) for v in outside])
+        return [renamed(value, names) for value in carry]
 
     def _pull(self, equation: Any, inputs: list[Value], given: list[Value]) -> list[Value]:
         active = tuple(i for i, v in enumerate(equation.invars) if isinstance(inputs[i], Field) and _is_real(v.aval))

@@ -76,16 +76,30 @@ class Tape:
         known: values of its variables.
         inner: by the place of an operation, the readings of what it calls; of a loop one for each turn.
         gradients: the gradients that arrived at variables, once they were asked for.
+        factor: what they are to be multiplied with.
     """
 
     jaxpr: Any
     known: dict[Any, Value] = field(default_factory=dict)
     inner: dict[int, list[Tape]] = field(default_factory=dict)
     gradients: dict[Any, Value] = field(default_factory=dict)
+    factor: float = 1.0
 
     def read(self, variable: Any) -> Value:
         """What a variable was."""
         return np.asarray(variable.val) if isinstance(variable, core.Literal) else self.known[variable]
+
+    def again(self) -> Tape:
+        """The same reading once more, with gradients of its own."""
+        inner = {place: [tape.again() for tape in tapes] for place, tapes in self.inner.items()}
+        return Tape(self.jaxpr, self.known, inner)
+
+    def take_gradients(self, other: Tape, factor: float) -> None:
+        """Those of the same reading, where what arrived was as much smaller or larger."""
+        self.gradients, self.factor = other.gradients, other.factor * factor
+        for place, tapes in self.inner.items():
+            for tape, twin in zip(tapes, other.inner[place], strict=True):
+                tape.take_gradients(twin, factor)
 
 
 @dataclass(eq=False)
@@ -97,6 +111,7 @@ class Walk:
         single_taps: by kernel, the only tap that is not zero; None if there are several.
         products: by parameter, what it was multiplied with.
         merged: sizes of axes that were made features, and what they had been.
+        shares: whether turns of a loop that are alike are read once.
         rescale: given a parameter's root, the law of a product with it and the second moment of what it met, the
             factor to put on the parameter.
     """
@@ -105,6 +120,7 @@ class Walk:
     single_taps: dict[Any, int | None] = field(default_factory=dict)
     products: dict[Any, list[Any]] = field(default_factory=dict)
     merged: dict[tuple[int, ...], tuple[Any, ...]] = field(default_factory=dict)
+    shares: bool = True
     rescale: Callable[[Any, Any, float], float] | None = None
     _around: list[tuple[Tape, int]] = field(default_factory=list)
 
@@ -124,6 +140,13 @@ class Walk:
             self._around.pop()
             tape.known.update(zip(equation.outvars, outputs, strict=True))
         return [tape.read(v) for v in jaxpr.outvars]
+
+    def run_again(self) -> list[Value]:
+        """The program that was read last at this place, read once more in the same way."""
+        outside, place = self._around[-1]
+        tapes = outside.inner[place]
+        tapes.append(tapes[-1].again())
+        return [tapes[-1].read(v) for v in tapes[-1].jaxpr.outvars]
 
     def rescaled(self, x: Field, weight: Field, law: Any) -> Any:
         """The law of the product of a signal with a parameter on which there is another factor."""

@@ -13,6 +13,7 @@ from .latent import Latent, Part, Source, correlation, correlation_matrix
 from .law import Atom, Law
 from .pair import series
 from .quadrature import RARE, Numbers, density, hermite, panel_nodes
+from .tabulate import interpolated
 
 EDGES = np.array([-7.0, -4.5, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.5, 7.0])
 ORDER, TERMS = 6, 12
@@ -146,14 +147,6 @@ def quantiles(values: Numbers, weight: Numbers) -> Expression:
     flat, mass = np.take_along_axis(flat, order, 1), np.take_along_axis(mass, order, 1)
     level = np.cumsum(mass, 1) - mass / 2
     return Expression(interpolated, (Z, ndtri(np.clip(level, 1e-15, 1 - 1e-15)), flat))
-
-
-def interpolated(z: Numbers, places: Numbers, values: Numbers) -> Numbers:
-    """Row by row, what lies at z between values at given places."""
-    if len(values) == 1:
-        return np.interp(z, places[0], values[0])
-    rows = np.broadcast_to(z, (len(values), z.shape[-1]))
-    return np.stack([np.interp(*row) for row in zip(rows, places, values, strict=True)])
 
 
 def _covariance_across(variance: Numbers, table: Numbers, rho: Numbers) -> Numbers:

@@ -10,10 +10,11 @@ import numpy as np
 
 from .expression import Expression, Z
 from .function import apply, as_function
-from .joint import interpolated, joint_nodes, quantiles
+from .joint import joint_nodes, quantiles
 from .latent import Latent, Part, Source, correlation_matrix
 from .law import ONE, ZERO, Atom, Law, constant
 from .quadrature import Numbers
+from .tabulate import interpolated
 
 STEP = 1e-3
 """For slopes."""

@@ -11,6 +11,7 @@ from .expression import Expression, Z
 from .latent import Latent, Part, Source, correlation, covariance_matrix
 from .law import ONE, ZERO, Atom, Law, constant, normal
 from .quadrature import Numbers, normal_nodes
+from .tabulate import tabulated
 
 Kernel = Callable[[bool], Numbers]
 """E of the products between all sites: `kernel(across)`, of one example or of two."""
@@ -152,7 +153,8 @@ def _conditional(atom: Atom) -> Law:
     if atom.is_normal:
         return Law(ZERO, {normal(latent): norm})
     own = np.sqrt(np.maximum(1 - norm * norm, 0.0))
-    return Law(ZERO, {Atom(Expression(smoothed, (Z, norm, own), (atom.value,)), latent): ONE})
+    smooth = tabulated(Expression(smoothed, (Z, norm, own), (atom.value,)), latent)
+    return Law(ZERO, {Atom(smooth, latent): ONE})
 
 
 def smoothed(u: Numbers, along: Numbers, across: Numbers, function: Expression) -> Numbers:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from . import rules as rules
+from .alike import Entangled
 from .backward import Backward, power_of
 from .field import Field, Role, whole
 from .flow import Flow, Row
@@ -75,8 +76,12 @@ def propagate(
         >>> print(round(last.second, 1), round(last.cross / last.second, 1))
         1.0 0.6
     """
+    given = (function, params, example, signal or Signal.standard(), loss, output_gradient, backward)
     with _uncollected():
-        return _propagate(function, params, example, signal or Signal.standard(), loss, output_gradient, backward)
+        try:
+            return _propagate(Walk(), *given)
+        except Entangled:
+            return _propagate(Walk(shares=False), *given)
 
 
 @contextmanager
@@ -92,11 +97,17 @@ def _uncollected() -> Iterator[None]:
 
 
 def _propagate(
-    function: Any, params: Any, example: Any, signal: Signal, loss: Any, output_gradient: float, backward: bool
+    walk: Walk,
+    function: Any,
+    params: Any,
+    example: Any,
+    signal: Signal,
+    loss: Any,
+    output_gradient: float,
+    backward: bool,
 ) -> Flow:
     leaves = [of_leaf(leaf) for leaf in jax.tree.leaves(params)]
     program = traced(function, params, example)
-    walk = Walk()
     (out, *_) = read(walk, program, leaves, signal)
     assert walk.tape is not None
     power, gradients = _output_power(loss, out, output_gradient), {}
@@ -192,6 +203,6 @@ def _row(tape: Tape, equation: Any, path: str, backward: bool) -> Row | None:
     is_signal = aval.shape[:1] == (BATCH,) and jnp.issubdtype(aval.dtype, jnp.floating)
     if not is_signal or not isinstance(field, Field) or "batch" not in field.roles:
         return None
-    gradient = power_of(tape.gradients.get(variable)) if backward else None
+    gradient = power_of(tape.gradients.get(variable)) * tape.factor**2 if backward else None
     mean, second, cross = (field.moment(name) for name in ("mean", "second", "cross"))
     return Row(path, equation.primitive.name, field.shape[1:], mean, second, cross, gradient, field)

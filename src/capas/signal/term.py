@@ -13,6 +13,7 @@ from .latent import Source, correlation
 from .law import ONE, ZERO, Atom, Law, add, constant
 from .normal import smoothed
 from .quadrature import Numbers
+from .tabulate import tabulated
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,11 +168,11 @@ def _seen_from(coefficient: Law, law: Law) -> Law:
         return coefficient
     square = Expression(np.square, (c,))
     if inner.pair is not None and any(outer is part for part in inner.pair.latents):
-        return Law(ZERO, {Atom(Expression(np.sqrt, (inner.pair.given(outer, square),)), outer): ONE})
+        return Law(ZERO, {Atom(tabulated(Expression(np.sqrt, (inner.pair.given(outer, square),)), outer), outer): ONE})
     r = correlation(inner, outer, across=False)[:, None]
     if (np.abs(r) > 1 - 1e-12).all():
         return coefficient
     if not r.any():
         return constant(np.sqrt(coefficient.second))
     root = Expression(np.sqrt, (Expression(smoothed, (Z, r, np.sqrt(1 - r * r)), (square,)),))
-    return Law(ZERO, {Atom(root, outer): ONE})
+    return Law(ZERO, {Atom(tabulated(root, outer), outer): ONE})

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..alike import Pattern
 from ..field import Field
 from ..interpret import Stacked, Value, Walk, never_computed, refuse, rule
 from ..parameter import slice_of
@@ -60,15 +61,17 @@ def loop(walk: Walk, equation: Any, *inputs: Value) -> Sequence[Value]:
 
 @rule("scan")
 def scan(walk: Walk, equation: Any, *inputs: Value) -> Sequence[Value]:
-    """A loop of known length; what each step is given and gives is kept apart."""
+    """A loop of known length; what each step is given and gives is kept apart. A step like the last is its copy."""
     params, jaxpr = equation.params, equation.params["jaxpr"]
     length, (fixed, carried) = params["length"], loop_counts(equation)
     constants, carry = inputs[:fixed], list(inputs[fixed : fixed + carried])
     given: list[Sequence[Value]] = [()] * length
+    last: Pattern | None = None
     for i in turns(equation):
-        slices = [step_of(value, i) for value in inputs[fixed + carried :]]
-        outputs = walk.run(jaxpr.jaxpr, jaxpr.consts, [*constants, *carry, *slices])
-        carry, given[i] = list(outputs[:carried]), outputs[carried:]
+        values = [*constants, *carry, *(step_of(value, i) for value in inputs[fixed + carried :])]
+        now = Pattern(values) if walk.shares and walk.rescale is None else None
+        outputs = walk.run_again() if now and now.is_like(last) else walk.run(jaxpr.jaxpr, jaxpr.consts, values)
+        carry, given[i], last = list(outputs[:carried]), outputs[carried:], now
     return [*carry, *(Stacked(tuple(step)) for step in zip(*given, strict=True))]
 
 
