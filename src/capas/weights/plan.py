@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..nn import Conv, Layer
@@ -33,13 +33,16 @@ class Planned:
     why: str
 
 
-def plan(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dict[str, Planned]:
+def plan(
+    network: Layer, shape: Shape, given: Iterable[str] = (), arriving: Callable[[Reading], float] | None = None
+) -> dict[str, Planned]:
     """The scheme of every kernel by its path, and why.
 
     Args:
         network: the description.
         shape: of one example.
         given: paths of kernels whose scheme is chosen by somebody else.
+        arriving: the mean square of functions of the input; that of standard normal numbers by default.
 
     Example:
         >>> from capas import nn
@@ -52,15 +55,15 @@ def plan(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dict[str, P
         3/weight 0.0644 orthogonal; variance 0.064, so that gradients grow by 1.5 at most
     """
     kernels = read_streams(network, shape, given)
-    planner = _Planner(kernels)
+    planner = _Planner(kernels, arriving)
     return {path: planner.planned(kernel) for path, kernel in kernels.items()}
 
 
 class _Planner:
     """The choices for all kernels of a network."""
 
-    def __init__(self, kernels: dict[str, Kernel]) -> None:
-        self.kernels = list(kernels.values())
+    def __init__(self, kernels: dict[str, Kernel], arriving: Callable[[Reading], float] | None) -> None:
+        self.kernels, self.arriving = list(kernels.values()), arriving
         for kernel in self.kernels:
             if kernel.parameter.shape[-1] % 2:
                 root = kernel.writes.root
@@ -108,11 +111,16 @@ class _Planner:
             return power * min(share / kernel.scale**2, 1.0) if kernel.scale else power
         return 1.0 if kernel.writes.root.ends and not kernel.repeats else self._power(kernel.stretch)
 
+    def _second(self, kernel: Kernel, power: float) -> float:
+        """The mean square of what a kernel reads."""
+        reading = self._reading(kernel)
+        return self.arriving(reading) if self.arriving and kernel.reads.is_input else reading.second(power)
+
     def planned(self, kernel: Kernel) -> Planned:
         """What is chosen for one kernel."""
         reads, writes = self._reads_pairs(kernel), self._writes_pairs(kernel)
         power = self._power(kernel.reads.arrives)
-        gain = math.sqrt(self._target(kernel) / self._reading(kernel).second(power))
+        gain = math.sqrt(self._target(kernel) / self._second(kernel, power))
         *window, rows, columns = kernel.parameter.shape
         half = (*window, rows // (1 + reads), columns // (1 + writes))
         taps, central = math.prod(window), self._is_central(kernel, half)

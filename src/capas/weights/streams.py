@@ -92,12 +92,14 @@ class Point:
         functions: what it has gone through since it was written.
         arrives: the stretch whose variance it has; None where it counts as standard.
         channels: size of its last axis before positions were made features.
+        is_input: whether it is the network's input, or functions of it.
     """
 
     stream: Stream
     functions: Functions
     arrives: Stretch | None
     channels: int
+    is_input: bool = False
 
 
 @dataclass(eq=False)
@@ -146,7 +148,7 @@ def read_streams(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dic
         [('0/weight', (), "the network's input"), ('3/weight', (nn.Activation('relu'),), '')]
     """
     reader = _Reader(frozenset(given))
-    start = Point(Stream("the network's input"), (), None, shape[-1] if shape else 1)
+    start = Point(Stream("the network's input"), (), None, shape[-1] if shape else 1, is_input=True)
     end = reader.read(network, shape, start, "")
     end.stream.root.ends = True
     end.stream.root.blocked = end.stream.root.blocked or "the network's output"
@@ -195,7 +197,7 @@ class _Reader:
         if why or any(_joined(path, name) in self.given for name in declared):
             _block(before.stream, why or "a scheme that was given")
         if layer.children(shape) or not declared:
-            before = replace(before, functions=(), arrives=None)
+            before = replace(before, functions=(), arrives=None, is_input=False)
         after = Stream(before.stream.root.blocked if why else "", False)
         if any(_joined(path, name) in self.given for name in declared):
             after.blocked = "a scheme that was given"
@@ -209,7 +211,7 @@ class _Reader:
         before.stream.root.ends = True
         self.stretch = Stretch()
         behind = Stream().join(before.stream)
-        return replace(before, stream=behind, functions=(), arrives=None)
+        return replace(before, stream=behind, functions=(), arrives=None, is_input=False)
 
     def _repeat(self, layer: Repeat, shape: Shape, before: Point, path: str) -> Point:
         (block,) = layer.children(shape)
