@@ -35,7 +35,7 @@ def initialize(
     activations in front of it leave, so that every combination layer gives the variance q of its stretch of the
     network. q is the largest up to 1 at which gradients, and deviations of the variance, grow by 1.5 at most over the
     whole stretch, and the output has variance 1. Branches that are added to a signal are scaled so that all of them
-    together add half of its power. The input and what comes out of a normalization count as standard; pooling and
+    together make it half as large again. The input and what comes out of a normalization count as standard; pooling and
     dropout are taken to change nothing.
 
     Args:

@@ -70,25 +70,23 @@ class _Planner:
                 root.blocked = root.blocked or "an odd number of units"
         self.stretches = {id(kernel.stretch): kernel.stretch for kernel in self.kernels}
         self.paired: set[int] = set()
-        for stretch in self.stretches.values():
-            self._pair(stretch)
+        for line in {id(kernel.stretch.line): kernel.stretch.line for kernel in self.kernels}.values():
+            self._pair(line)
         self.power = {name: operating_power(self._read_in(stretch)) for name, stretch in self.stretches.items()}
 
-    def _pair(self, stretch: Stretch) -> None:
-        """Make pairs of the units that a stretch reads, if it works at a larger variance with them."""
-        able = {id(k) for k in stretch.kernels if not k.reads.stream.root.blocked and not self._reading(k).is_odd}
+    def _pair(self, line: list[Kernel]) -> None:
+        """Make pairs of the units that a line of kernels reads, if it could work at a larger variance with them."""
+        able = {id(k) for k in line if not k.reads.stream.root.blocked and not Reading(k.reads.functions).is_odd}
         plain, mirrored = (
-            operating_power([(Reading(k.reads.functions, id(k) in which), k.copies) for k in self._active(stretch)])
+            operating_power([(Reading(k.reads.functions, id(k) in which), k.copies) for k in line if k.reads.functions])
             for which in (set(), able)
         )
         if (mirrored or 0.0) > (plain or 0.0):
-            self.paired |= {id(k.reads.stream.root) for k in stretch.kernels if id(k) in able}
-
-    def _active(self, stretch: Stretch) -> list[Kernel]:
-        return [kernel for kernel in stretch.kernels if kernel.reads.functions]
+            self.paired |= {id(k.reads.stream.root) for k in line if id(k) in able}
 
     def _read_in(self, stretch: Stretch) -> list[tuple[Reading, int]]:
-        return [(self._reading(k), k.copies) for k in self._active(stretch) if k.reads.arrives is not None]
+        active = [k for k in stretch.kernels if k.reads.functions and k.reads.arrives is not None]
+        return [(self._reading(k), k.copies) for k in active]
 
     def _reads_pairs(self, kernel: Kernel) -> bool:
         return id(kernel.reads.stream.root) in self.paired
@@ -106,9 +104,8 @@ class _Planner:
     def _target(self, kernel: Kernel) -> float:
         """The variance of what a kernel writes."""
         if kernel.branch_of is not None:
-            share = (BUDGET - 1) / kernel.branch_of.branches
             power = self._power(kernel.branch_of) if kernel.reads.arrives is not None else 1.0
-            return power * min(share / kernel.scale**2, 1.0) if kernel.scale else power
+            return power * min(_share(kernel.branch_of) / kernel.scale**2, 1.0) if kernel.scale else power
         return 1.0 if kernel.writes.root.ends and not kernel.repeats else self._power(kernel.stretch)
 
     def _second(self, kernel: Kernel, power: float) -> float:
@@ -120,6 +117,8 @@ class _Planner:
         """What is chosen for one kernel."""
         reads, writes = self._reads_pairs(kernel), self._writes_pairs(kernel)
         power = self._power(kernel.reads.arrives)
+        if kernel.after and kernel.reads.arrives is not None:
+            power *= (1 + _share(kernel.reads.arrives)) ** kernel.after
         gain = math.sqrt(self._target(kernel) / self._second(kernel, power))
         *window, rows, columns = kernel.parameter.shape
         half = (*window, rows // (1 + reads), columns // (1 + writes))
@@ -154,3 +153,8 @@ class _Planner:
         if kernel.branch_of is not None:
             words.append(f"one of {kernel.branch_of.branches} branches")
         return "; ".join(words)
+
+
+def _share(stretch: Stretch) -> float:
+    """What each branch adds to the power of a signal, so that all together they make it grow by the budget."""
+    return math.log(BUDGET) / stretch.branches

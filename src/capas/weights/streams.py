@@ -75,10 +75,12 @@ class Stretch:
     """Kernels that work at one variance: from the input or a normalization to the next, or inside a branch.
 
     Attributes:
+        line: the network, or the branch, that it is a part of: the kernels of all stretches in it.
         kernels: in the order of the computation.
         branches: how many branches are added to its signal on the way.
     """
 
+    line: list[Kernel] = field(default_factory=list)
     kernels: list[Kernel] = field(default_factory=list)
     branches: int = 0
 
@@ -113,6 +115,7 @@ class Kernel:
         writes: the stream that it writes.
         stretch: what it belongs to.
         copies: how many there are of it, one after another.
+        after: how many branches were added to its stretch before it.
         branch_of: the stretch that it is added to, if it is the last one of a branch.
         scale: the factor that the network puts on the branch.
     """
@@ -123,6 +126,7 @@ class Kernel:
     writes: Stream
     stretch: Stretch
     copies: int
+    after: int
     branch_of: Stretch | None = None
     scale: float = 1.0
 
@@ -202,14 +206,16 @@ class _Reader:
         if any(_joined(path, name) in self.given for name in declared):
             after.blocked = "a scheme that was given"
         for name, parameter in declared.items():
-            kernel = Kernel(parameter, layer, before, after, self.stretch, self.copies)
+            added = before.arrives.branches if before.arrives is not None else 0
+            kernel = Kernel(parameter, layer, before, after, self.stretch, self.copies, added)
             self.kernels[_joined(path, name)] = kernel
             self.stretch.kernels.append(kernel)
+            self.stretch.line.append(kernel)
         return Point(after, (), self.stretch if declared else None, output[-1] if output else 1)
 
     def _normalized(self, before: Point) -> Point:
         before.stream.root.ends = True
-        self.stretch = Stretch()
+        self.stretch = Stretch(self.stretch.line)
         behind = Stream().join(before.stream)
         return replace(before, stream=behind, functions=(), arrives=None, is_input=False)
 
@@ -230,6 +236,7 @@ class _Reader:
         for name in [name for name in self.kernels if name.startswith(f"{path}/")]:
             kernel = self.kernels.pop(name)
             kernel.stretch.kernels.remove(kernel)
+            kernel.stretch.line.remove(kernel)
             if kernel.branch_of is not None:
                 kernel.branch_of.branches -= kernel.copies
 
