@@ -116,6 +116,7 @@ class Kernel:
         stretch: what it belongs to.
         copies: how many there are of it, one after another.
         after: how many branches were added to its stretch before it.
+        in_branch: whether it stands in a branch that is added to the signal.
         branch_of: the stretch that it is added to, if it is the last one of a branch.
         scale: the factor that the network puts on the branch.
     """
@@ -127,6 +128,7 @@ class Kernel:
     stretch: Stretch
     copies: int
     after: int
+    in_branch: bool = False
     branch_of: Stretch | None = None
     scale: float = 1.0
 
@@ -169,7 +171,7 @@ class _Reader:
     def __init__(self, given: frozenset[str]) -> None:
         self.given = given
         self.kernels: dict[str, Kernel] = {}
-        self.stretch, self.copies = Stretch(), 1
+        self.stretch, self.copies, self.inside = Stretch(), 1, False
 
     def read(self, layer: Layer, shape: Shape, before: Point, path: str) -> Point:
         """Note the kernels inside a layer; the place behind it."""
@@ -207,7 +209,7 @@ class _Reader:
             after.blocked = "a scheme that was given"
         for name, parameter in declared.items():
             added = before.arrives.branches if before.arrives is not None else 0
-            kernel = Kernel(parameter, layer, before, after, self.stretch, self.copies, added)
+            kernel = Kernel(parameter, layer, before, after, self.stretch, self.copies, added, self.inside)
             self.kernels[_joined(path, name)] = kernel
             self.stretch.kernels.append(kernel)
             self.stretch.line.append(kernel)
@@ -243,6 +245,7 @@ class _Reader:
     def _branch(self, layer: Layer, shape: Shape, before: Point, path: str, scale: float) -> Point:
         """A branch whose output is added to the signal: a stretch of its own."""
         main, self.stretch = self.stretch, Stretch()
+        was_inside, self.inside = self.inside, True
         known = set(self.kernels)
         out = self.read(layer, shape, before, path)
         for name in self.kernels.keys() - known:
@@ -250,7 +253,7 @@ class _Reader:
             if kernel.writes.root is out.stream.root and out.arrives is not None and kernel.branch_of is None:
                 kernel.branch_of, kernel.scale = main, scale
                 main.branches += kernel.copies
-        self.stretch = main
+        self.stretch, self.inside = main, was_inside
         return out
 
     def _residual(self, layer: Residual, shape: Shape, before: Point, path: str) -> Point:
