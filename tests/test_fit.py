@@ -13,9 +13,9 @@ import capas
 from capas import losses, nn, weights
 from capas.errors import ArgumentError, DataError, NotFiniteError, ShapeError
 from capas.nn.layer import paths
+from capas.train import layer_rates
 from capas.train.checkpoint import Checkpoint
 from capas.train.data import ArrayFeed, examples
-from capas.train import layer_rates
 from capas.train.optimizer import default_optimizer
 
 RNG = np.random.default_rng(0)

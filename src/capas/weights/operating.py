@@ -45,6 +45,10 @@ class Reading(NamedTuple):
         """Whether the functions are odd as they are."""
         return _is_odd(self.functions)
 
+    def asymmetry(self, power: float) -> float:
+        """(E f)² / E f² of a normal z of this variance: the share that is the same for all inputs."""
+        return _mean(self, power) ** 2 / _second(self, power) if self.functions else 0.0
+
     def second(self, power: float) -> float:
         """E f(z)² of a normal z of this variance, exactly."""
         return _second(self, power)
@@ -58,6 +62,11 @@ def _chain(functions: Functions, z: jax.Array) -> jax.Array:
 def _is_odd(functions: Functions) -> bool:
     z = jnp.linspace(0.01, 6.0, 120)
     return bool(jnp.abs(_chain(functions, z) + _chain(functions, -z)).max() <= ODD)
+
+
+@lru_cache(maxsize=1024)
+def _mean(reading: Reading, power: float) -> float:
+    return expectation(reading.__call__, std=math.sqrt(power))
 
 
 @lru_cache(maxsize=1024)
