@@ -296,7 +296,7 @@ def test_hidden_layers_of_deep_networks_share_the_rate():
     model = capas.init(nn.Sequential(nn.Dense(64), body, "tanh", nn.Dense(1)), (6,), scheme=weights.He())
     rates = layer_rates(model)
     assert rates["1"]["block"]["1"]["weight"] == pytest.approx(0.25, rel=0.01)
-    assert rates["1"]["block"]["1"]["bias"] == 0.625
+    assert rates["1"]["block"]["1"]["bias"] == 0.25
     assert rates["0"] == rates["3"] == {"weight": 1.0, "bias": 1.0}
     shallow = layer_rates(capas.init(nn.Sequential(nn.Dense(64), "tanh", nn.Dense(1)), (6,)))
     assert set(jax.tree.leaves(shallow)) == {1.0}

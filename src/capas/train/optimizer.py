@@ -9,7 +9,7 @@ import optax
 
 from ..model import Model
 from ..weights.operating import Reading, is_asymmetric
-from ..weights.plan import plan
+from ..weights.plan import Planner
 from ..weights.streams import Kernel, read_streams
 from .updates import centre_updates, kernel_rate, scale_updates
 
@@ -65,10 +65,10 @@ def layer_rates(model: Model) -> Any:
         >>> net = nn.Sequential(nn.Dense(8), nn.Repeat(nn.Sequential("relu", nn.Dense(8)), 100), "relu", nn.Dense(2))
         >>> rates = layer_rates(capas.init(net, (4,)))
         >>> [rates["0"]["weight"], round(rates["1"]["block"]["1"]["weight"], 3), rates["3"]["weight"]]
-        [1.0, 0.25, 1.0]
+        [1.0, 0.303, 1.0]
     """
     kernels = read_streams(model.network, model.input_shape)
-    planned = plan(model.network, model.input_shape)
+    planner = Planner(kernels)
     hidden = {path: kernel for path, kernel in kernels.items() if is_hidden(kernel)}
     damping = {path.rpartition("/")[0]: _damping(kernel, hidden) for path, kernel in hidden.items()}
 
@@ -77,7 +77,7 @@ def layer_rates(model: Model) -> Any:
         if path not in hidden:
             return share
         kernel = hidden[path]
-        left = 1 - Reading(kernel.reads.functions).asymmetry(planned[path].power)
+        left = 1 - Reading(kernel.reads.functions).asymmetry(planner.power_before(kernel))
         return share * kernel_rate(array, kernel.parameter.fan_in) / max(left**0.5, LEFT)
 
     return _by_path(model.params, rate)

@@ -47,11 +47,20 @@ class Reading(NamedTuple):
 
     def asymmetry(self, power: float) -> float:
         """(E f)² / E f² of a normal z of this variance: the share that is the same for all inputs."""
-        return _mean(self, power) ** 2 / _second(self, power) if self.functions else 0.0
+        second = _second(self, power)
+        return _mean(self, power) ** 2 / second if self.functions and second > 0 else 0.0
 
     def second(self, power: float) -> float:
-        """E f(z)² of a normal z of this variance, exactly."""
-        return _second(self, power)
+        """E f(z)² of a normal z of this variance, exactly. Raises `ArgumentError` where it is zero."""
+        second = _second(self, power)
+        if second > 0:
+            return second
+        raise ArgumentError(
+            "gain",
+            expected="an activation that is not zero everywhere",
+            got=", ".join(map(repr, self.functions)),
+            remedy="No weights can restore a signal that is gone.",
+        )
 
 
 def _chain(functions: Functions, z: jax.Array) -> jax.Array:
@@ -73,15 +82,7 @@ def _mean(reading: Reading, power: float) -> float:
 def _second(reading: Reading, power: float) -> float:
     if not reading.functions:
         return power
-    second = expectation(lambda z: reading(z) ** 2, std=math.sqrt(power))
-    if second > 0:
-        return second
-    raise ArgumentError(
-        "gain",
-        expected="an activation that is not zero everywhere",
-        got=", ".join(map(repr, reading.functions)),
-        remedy="No weights can restore a signal that is gone.",
-    )
+    return expectation(lambda z: reading(z) ** 2, std=math.sqrt(power))
 
 
 @lru_cache(maxsize=256)

@@ -55,14 +55,19 @@ def plan(
         3/weight 0.0644 orthogonal; variance 0.064, so that gradients grow by 1.5 at most
     """
     kernels = read_streams(network, shape, given)
-    planner = _Planner(kernels, arriving)
+    planner = Planner(kernels, arriving)
     return {path: planner.planned(kernel) for path, kernel in kernels.items()}
 
 
-class _Planner:
-    """The choices for all kernels of a network."""
+class Planner:
+    """The choices for all kernels of a network.
 
-    def __init__(self, kernels: dict[str, Kernel], arriving: Callable[[Reading], float] | None) -> None:
+    Args:
+        kernels: by their paths.
+        arriving: as for `plan`.
+    """
+
+    def __init__(self, kernels: dict[str, Kernel], arriving: Callable[[Reading], float] | None = None) -> None:
         self.kernels, self.arriving = list(kernels.values()), arriving
         for kernel in self.kernels:
             if kernel.parameter.shape[-1] % 2:
@@ -113,12 +118,17 @@ class _Planner:
         reading = self._reading(kernel)
         return self.arriving(reading) if self.arriving and kernel.reads.is_input else reading.second(power)
 
-    def planned(self, kernel: Kernel) -> Planned:
-        """What is chosen for one kernel."""
-        reads, writes = self._reads_pairs(kernel), self._writes_pairs(kernel)
+    def power_before(self, kernel: Kernel) -> float:
+        """The variance of what a kernel reads, before the activations."""
         power = self._power(kernel.reads.arrives)
         if kernel.after and kernel.reads.arrives is not None:
             power *= (1 + _share(kernel.reads.arrives)) ** kernel.after
+        return power
+
+    def planned(self, kernel: Kernel) -> Planned:
+        """What is chosen for one kernel."""
+        reads, writes = self._reads_pairs(kernel), self._writes_pairs(kernel)
+        power = self.power_before(kernel)
         gain = math.sqrt(self._target(kernel) / self._second(kernel, power))
         *window, rows, columns = kernel.parameter.shape
         half = (*window, rows // (1 + reads), columns // (1 + writes))
