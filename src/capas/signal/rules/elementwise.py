@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..align import aligned
+from ..choice import Choice, choice
 from ..field import Content, Field
 from ..function import apply
 from ..gradient import Gradient, plus
 from ..interpret import Value, Walk, refuse, rule
 from ..law import Law, added, constant
-from ..maximum import Choice, choice
 
 
 def _special(name: str) -> Callable[..., Any]:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from ..align import expanded
+from ..choice import choice
 from ..field import Content, Field, Role
 from ..finite import note_width
 from ..gradient import noise, plus
 from ..interpret import Value, Walk, refuse, rule
 from ..law import constant
 from ..linear import of_weights, outer_power, through_weights
-from ..maximum import choice, maximum
+from ..maximum import maximum
 from ..normal import fresh, mixed
 from ..quadrature import Numbers
 from .combine import as_field, is_zero
@@ -244,14 +245,11 @@ def scatter(walk: Walk, equation: Any, source: Value, operand: Value, *start: Va
     if is_zero(g.law):
         return [x.map(lambda law: noise(0.0))]
     table = taps(_window_axes(equation, x, g.shape))
-    outside = np.append(np.isneginf(np.broadcast_to(x.law.offset[:, 0], (x.sites,))), True)
-    table = np.where(outside[table], -1, table)
-    winner, count = choice(x.law, table, x.sites), (table >= 0).sum(1)
-    fewer = np.append(np.sqrt(count.max() / count), 0.0)
+    winner = choice(x.law, table, x.sites)
     total: Any = None
-    for tap in table.T:
+    for tap, odds in zip(table.T, winner.odds.T, strict=True):
         back = np.full(x.sites, -1)
         back[tap[tap >= 0]] = np.flatnonzero(tap >= 0)
-        share = g.law.gather(back).times(winner).times(constant(fewer[back]))
+        share = g.law.gather(back).times(winner).times(constant(np.sqrt(odds[back])))
         total = share if total is None else plus(total, share)
     return [x.map(lambda law: total)]
