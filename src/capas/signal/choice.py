@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from .contest import alive, contest_of, inside, shares
-from .expression import Expression, Z
+from .contest import alive, contest_of, inside, kinds, shares
+from .expression import Expression, Z, gather_column
 from .function import apply, as_function
 from .joint import interpolated, joint_nodes
 from .latent import Latent, correlation_matrix
 from .law import ONE, ZERO, Atom, Law, constant
 from .quadrature import Numbers
+
+MATES = 9
+"""Other entries of a window that stand for all of them."""
 
 
 @dataclass(eq=False)
@@ -70,13 +73,19 @@ def _composed(y: Numbers, function: Expression) -> Numbers:
     return np.asarray(function(y))
 
 
-def choice(law: Law, windows: Numbers, sites: int, largest: Law | None = None) -> Choice:
+def choice(law: Law, windows: Numbers, sites: int, largest: Law, ties: bool) -> Choice:
     """Who wins the maximum over windows: every entry as often as it does, in the mean over its windows.
 
     How that depends on the entry is what it is where the latents in a window are equally correlated, by the mean of
-    their correlations; where windows overlap, the others of a window count as being like the entry itself. Ties are
-    shared where the maximum is given as a law, as when it is taken by `jnp.max`; else the first one wins, as in a
-    sliding window.
+    their correlations; where windows overlap, that is so in one of them.
+
+    Args:
+        law: of the entries.
+        windows: their sites, shape `(windows, taps)`; -1 stands for padding.
+        sites: how many the law has.
+        largest: the law of the maximum.
+        ties: whether the gradient is shared among entries that are as large, as by `jnp.max`; else the first one wins,
+            as in a sliding window.
     """
     function, latent = as_function(inside(law))
     assert latent is not None
@@ -84,31 +93,31 @@ def choice(law: Law, windows: Numbers, sites: int, largest: Law | None = None) -
     met = windows >= 0
     drawn = contest_of(law, windows, sites)
     wins = met / met.sum(1, keepdims=True) if drawn is None else drawn.wins
-    often, mean = np.bincount(windows[met], minlength=sites), np.bincount(windows[met], wins[met], sites)
-    mean = np.maximum(mean, 1e-9) / np.maximum(often, 1)
-    odds = np.where(met, wins / mean[windows], 0.0)
-    windows = windows[:, met.any(0)]
-    taps = windows.shape[1]
+    often = np.maximum(np.bincount(windows[met], minlength=sites), 1)
+    mean = np.maximum(np.bincount(windows[met], wins[met], sites), 1e-9) / often
     share = shares(windows, sites)
-    mates = np.zeros((sites, taps), int)
-    for row in windows:
-        mates[row[row >= 0]] = np.where(row >= 0, row, row.max())
-    if (often > 1).any():
-        mates = np.broadcast_to(np.arange(sites)[:, None], mates.shape)
-    functions = [_probability(function, latent, mates, _correlation(latent, share, sites), tie) for tie in (1, 2)]
-    total = Atom(functions[0], latent).mean / mean
-    won, power = (Law(ZERO, {Atom(Expression(np.divide, (f, total[:, None])), latent): ONE}) for f in functions)
-    power = won if largest is None else power
-    together = (share > 0).T.astype(float) @ (share > 0) > 0
+    mates, taps = _mates(windows[:, met.any(0)], sites)
+    functions = _probabilities(function, latent, mates, taps, _correlation(latent, share, sites))
+    total = (Atom(functions[0], latent).mean / mean)[:, None]
+    won, power = (Law(ZERO, {Atom(Expression(np.divide, (f, total)), latent): ONE}) for f in functions)
     return Choice(
-        constant(1 / taps).offset,
+        constant(1 / taps.max()).offset,
         probability=won,
-        root=apply(np.sqrt, [power]),
-        odds=odds,
-        windows_of=together,
+        root=apply(np.sqrt, [power if ties else won]),
+        odds=np.where(met, wins / mean[windows], 0.0),
+        windows_of=share.T @ share > 0,
         largest=largest,
         entries=law,
     )
+
+
+def _mates(windows: Numbers, sites: int) -> tuple[Numbers, Numbers]:
+    """For every site those of a window that it is in, shape `(sites, taps)`, and how many they are."""
+    mates, taps = np.zeros((sites, windows.shape[1]), int), np.ones(sites, int)
+    for row in windows:
+        met = row[row >= 0]
+        mates[met], taps[met] = np.where(row >= 0, row, met.max()), len(met)
+    return mates, taps
 
 
 def _correlation(latent: Latent, share: Numbers, sites: int) -> float:
@@ -119,8 +128,8 @@ def _correlation(latent: Latent, share: Numbers, sites: int) -> float:
     return 0.0 if r < 1e-9 else min(r, 1 - 1e-9)
 
 
-def _probability(function: Any, latent: Latent, mates: Numbers, r: float, tie: int) -> Expression:
-    """E (1 / entries that are as large)^tie of an entry that is the largest of its window, given z.
+def _probabilities(function: Expression, latent: Latent, mates: Numbers, taps: Numbers, r: float) -> list[Expression]:
+    """E (1 / entries that are as large)^tie of an entry that is the largest of its window, given z; for tie 1 and 2.
 
     On a grid between which it is interpolated. With tie = 1 this is the probability to win.
 
@@ -128,33 +137,40 @@ def _probability(function: Any, latent: Latent, mates: Numbers, r: float, tie: i
         function: of the entries.
         latent: of them.
         mates: for every site those of its window, shape `(sites, taps)`.
+        taps: how many they are, shape `(sites,)`.
         r: the correlation of latents in a window.
-        tie: the power.
     """
-    taps = mates.shape[1]
-    edges = np.concatenate([latent.breaks - 1e-9, latent.breaks + 1e-9], 1)
-    grid = np.sort(np.concatenate([np.broadcast_to(np.linspace(-6, 6, 61), (len(edges), 61)), edges], 1), 1)
-    own = np.asarray(function(grid))
-    grid = np.broadcast_to(grid, own.shape)
+    of_one_law = kinds(function, len(mates))
+    company = np.concatenate([taps[:, None], of_one_law[:, None], np.sort(of_one_law[mates], 1)], 1)
+    _, first, kind = np.unique(company, axis=0, return_index=True, return_inverse=True)
+    breaks = gather_column(latent.breaks, first)
+    even = np.broadcast_to(np.linspace(-6, 6, 61), (len(breaks), 61))
+    edges = np.sort(np.concatenate([breaks - 1e-9, breaks + 1e-9, even], 1), 1)
+    grid = np.broadcast_to(edges, (len(first), edges.shape[1]))
     t, t_weight = np.polynomial.hermite_e.hermegauss(8) if r else (np.zeros(1), np.ones(1))
-    below, upto = _others(function, mates if len(own) > 1 else mates[:1, :1], grid, own, r, t)
-    ways = [math.comb(taps - 1, j) * (upto - below) ** j * below ** (taps - 1 - j) for j in range(taps)]
-    won = np.clip(sum(way / (1 + j) ** tie for j, way in enumerate(ways)) @ (t_weight / t_weight.sum()), 0.0, 1.0)
-    return Expression(interpolated, (Z, grid, won))
+    below, upto = _others(function, first, mates[first], grid, r, t)
+    others, rows = taps[first] - 1, kind.ravel() if len(first) > 1 else [0]
+    total = np.zeros((2, *grid.shape))
+    for j in range(others.max() + 1):
+        ways = np.array([float(math.comb(n, j)) for n in others])[:, None, None]
+        tied = ways * (upto - below) ** j * below ** np.maximum(others - j, 0)[:, None, None]
+        total += (tied @ (t_weight / t_weight.sum())) / np.array([1 + j, (1 + j) ** 2])[:, None, None]
+    return [Expression(interpolated, (Z, grid[rows], np.clip(won, 0.0, 1.0)[rows])) for won in total]
 
 
 def _others(
-    function: Any, mates: Numbers, grid: Numbers, own: Numbers, r: float, t: Numbers
+    function: Expression, sites: Numbers, mates: Numbers, grid: Numbers, r: float, t: Numbers
 ) -> tuple[Numbers, Numbers]:
     """P(another entry of the window < own), and <=, given z and what they share: shape `(sites, grid, shared)`."""
+    own = np.broadcast_to(function.gather(sites, {})(grid), grid.shape)[..., None, None]
     w, weight = joint_nodes(np.zeros((1, 0)))
     s = np.sqrt(r) * grid[..., None] + np.sqrt(1 - r) * t
     z = np.sqrt(r) * s[..., None] + np.sqrt(1 - r) * w[0]
-    scale = 1e-12 * (1 + np.abs(own))[..., None, None]
+    scale = 1e-12 * (1 + np.abs(own))
     total = [np.zeros(s.shape), np.zeros(s.shape)]
-    for tap in mates.T:
-        there = function.gather(tap, {}) if len(own) > 1 else function
-        values = np.asarray(there(z.reshape(len(z), -1))).reshape(-1, *z.shape[1:])
-        for i, larger in enumerate((values < own[..., None, None] - scale, values <= own[..., None, None] + scale)):
-            total[i] += larger @ (weight[0] / weight[0].sum()) / mates.shape[1]
+    some = mates.T[:: -(-mates.shape[1] // MATES)]
+    for tap in some:
+        values = np.broadcast_to(function.gather(tap, {})(z.reshape(len(z), -1)), (len(z), z[0].size)).reshape(z.shape)
+        for i, larger in enumerate((values < own - scale, values <= own + scale)):
+            total[i] += larger @ (weight[0] / weight[0].sum()) / len(some)
     return total[0], total[1]

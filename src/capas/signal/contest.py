@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from .expression import Expression
 from .function import as_function
 from .latent import Latent, correlation_matrix
-from .law import ZERO, Law
+from .law import Law
 from .quadrature import Numbers
 
 FEWEST, MOST = 512, 16384
@@ -52,10 +52,10 @@ def contest_of(law: Law, windows: Numbers, sites: int) -> Contest | None:
     assert latent is not None
     key = b"drawn" + windows.tobytes()
     if key not in law.maxima:
-        alone = is_alike(function) and ((shares(windows, sites) > 0).sum(0) <= 1).all()
-        alone = alone and not correlation_matrix(latent, latent, True, sites).any()
-        kernel = correlation_matrix(latent, latent, False, sites)
-        alone = alone and not (np.abs(kernel - np.diag(np.diagonal(kernel))) > 1e-9).any()
+        kernel, across = (correlation_matrix(latent, latent, across, sites) for across in (False, True))
+        between = np.abs(kernel - np.diag(np.diagonal(kernel))).max() > 1e-9 or across.any()
+        overlap = (np.bincount(windows[windows >= 0]) > 1).any()
+        alone = not between and not overlap and not kinds(function, sites).any()
         law.maxima[key] = None if alone else contest(function, latent, windows, sites)
     found: Contest | None = law.maxima[key]
     return found
@@ -79,7 +79,7 @@ def contest(function: Expression, latent: Latent, windows: Numbers, sites: int) 
     values = lambda z: np.broadcast_to(function(z), z.shape)  # noqa: E731
     latents, largest, winners = [], [], []
     for z, order in zip(
-        _examples(*kernels, count), (1, -1), strict=True
+        _examples(count, *kernels), (1, -1), strict=True
     ):  # of equal entries the first wins, or the last
         best, winner = _largest(values(z), windows[:, ::order])
         latents.append(z)
@@ -96,12 +96,12 @@ def contest(function: Expression, latent: Latent, windows: Numbers, sites: int) 
     levels = np.stack([part.mean(1) for part in np.array_split(levels, min(LEVELS, levels.shape[1]), 1)], 1)
     won = (_tally(winners[0], sites) + _tally(winners[1], sites)) / 2
     wins = np.where(windows >= 0, np.take_along_axis(won, np.maximum(windows, 0), 1), 0.0)
-    kind = _kinds(values, kernels[0], windows)
-    wins = (np.bincount(kind, wins.ravel()) / np.bincount(kind))[kind].reshape(wins.shape)
+    alike = _alike(function, kernels[0], windows)
+    wins = (np.bincount(alike, wins.ravel()) / np.bincount(alike))[alike].reshape(wins.shape)
     return Contest(mean, within, across, levels, moves, wins)
 
 
-def _examples(within: Numbers, across: Numbers, count: int) -> Iterator[Numbers]:
+def _examples(count: int, within: Numbers, across: Numbers) -> Iterator[Numbers]:
     """Draws of the latents in two examples, shape `(sites, draws)` each.
 
     What the examples share, and what each has on its own, is a root of its kernel times a Latin hypercube: a row
@@ -145,14 +145,22 @@ def _tally(winner: Numbers, sites: int, weight: Numbers | None = None) -> Number
     return found
 
 
-def _kinds(values: Callable[[Numbers], Numbers], kernel: Numbers, windows: Numbers) -> Numbers:
+def _alike(function: Expression, kernel: Numbers, windows: Numbers) -> Numbers:
     """A number for each tap of each window: the same where entries are of one law, and so are those around them."""
-    law = values(np.broadcast_to([-1.5, -0.5, 0.5, 1.5], (len(kernel), 4))) @ np.sqrt([2.0, 3.0, 5.0, 7.0])
-    law, beside = np.append(law, np.inf), np.pad(kernel, ((0, 1), (0, 1))) + np.append(law, np.inf)
+    law = np.append(kinds(function, len(kernel)), -1)
+    beside = np.pad(kernel, ((0, 1), (0, 1))) + 4.0 * law
     company = np.sort(beside[windows[:, :, None], windows[:, None]], axis=2)
     marks = np.concatenate([law[windows][..., None], company], axis=2).reshape(windows.size, -1)
     found: Numbers = np.unique(marks.round(9), axis=0, return_inverse=True)[1].ravel()
     return found
+
+
+def kinds(function: Expression, sites: int) -> Numbers:
+    """A number for each site: the same where entries are the same function of their latents, 0 if all are."""
+    values = np.asarray(function(np.linspace(-4, 4, 33)[None]), np.float64)
+    values = values / max(np.abs(values).max(), 1e-300)
+    found = np.unique(values.round(9), axis=0, return_inverse=True)[1].ravel()
+    return np.broadcast_to(found, (sites,))
 
 
 def inside(law: Law) -> Law:
@@ -172,11 +180,6 @@ def shares(windows: Numbers, sites: int) -> Numbers:
     for tap in windows.T:
         share[np.flatnonzero(tap >= 0), tap[tap >= 0]] += 1
     return share / share.sum(1, keepdims=True)
-
-
-def is_alike(function: Expression) -> bool:
-    """Whether it is the same function at all sites."""
-    return len(np.asarray(function(ZERO))) == 1
 
 
 def uncorrelated(latent: Latent, windows: Numbers, sites: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .contest import alive, contest_of, inside, is_alike, shares, uncorrelated
+from .contest import alive, contest_of, inside, kinds, shares, uncorrelated
 from .expression import Expression
 from .function import as_function
 from .joint import joint_nodes, quantiles
@@ -62,8 +62,8 @@ def _maximum(law: Law, given: Numbers, sites: int) -> Law:
     function, latent = as_function(inside(law))
     assert latent is not None
     drawn = contest_of(law, windows, sites)
-    if is_alike(function) and uncorrelated(latent, windows, sites):
-        mean, variance, shape, slope = _of_independent(function, (windows >= 0).sum(1))
+    if not kinds(function, sites).any() and uncorrelated(latent, windows, sites):
+        mean, variance, shape, slope = _of_independent(function.gather(np.zeros(1, int), {}), (windows >= 0).sum(1))
     else:
         assert drawn is not None
         mean, variance = drawn.mean, np.diagonal(drawn.within)

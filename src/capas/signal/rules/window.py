@@ -245,7 +245,7 @@ def scatter(walk: Walk, equation: Any, source: Value, operand: Value, *start: Va
     if is_zero(g.law):
         return [x.map(lambda law: noise(0.0))]
     table = taps(_window_axes(equation, x, g.shape))
-    winner = choice(x.law, table, x.sites)
+    winner = choice(x.law, table, x.sites, maximum(x.law, table, x.sites), ties=False)
     total: Any = None
     for tap, odds in zip(table.T, winner.odds.T, strict=True):
         back = np.full(x.sites, -1)
