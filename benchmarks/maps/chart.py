@@ -13,6 +13,7 @@ from .summary import Summaries, best_of_rates, summarize
 
 DOCS = Path(__file__).parent.parent.parent / "docs/_static"
 NAMES = {"pytorch": "PyTorch", "keras": "Keras", "flax": "Flax", "he": "He", "glorot": "Glorot", "lsuv": "LSUV"}
+LINEAR_ROW = "(linear)"
 STEP = 30
 
 
@@ -27,7 +28,7 @@ def draw(plan: Map, split: str, records: dict[Cell, results.Record]) -> list[Pat
     found = {CAPAS: own, **{weights: frame for weights, frame in peers.items() if len(frame)}}
     if len(found) > 1:
         together = pd.concat([frame.assign(weights=NAMES.get(name, name)) for name, frame in found.items()])
-        together = together[together.depth > 0]
+        together = together[(together.depth > 0) & (together.activation != LINEAR_ROW)]
         charts[f"trainability_{plan.name}_peers{suffix}.svg"] = panels(plan, together, "weights", False)
     for name, chart in charts.items():
         chart.save(folder / name)
@@ -37,7 +38,7 @@ def draw(plan: Map, split: str, records: dict[Cell, results.Record]) -> list[Pat
 def rows(plan: Map, summaries: Summaries) -> pd.DataFrame:
     """One row for each cell."""
     columns = ["network", "activation", "depth", "accuracy"]
-    names = {**{name: name for name in plan.activations}, LINEAR: "(linear)"}
+    names = {**{name: name for name in plan.activations}, LINEAR: LINEAR_ROW}
     found = [
         (place.variant, names[place.activation], place.depth, summary.accuracy)
         for place, summary in summaries.items()
@@ -51,7 +52,7 @@ def panels(plan: Map, frame: pd.DataFrame, by: str, numbers: bool) -> alt.FacetC
     scale = alt.Scale(scheme="viridis", domain=[0, round(float(frame.accuracy.max()), 2)])
     base = alt.Chart().encode(
         x=alt.X("depth:O", title="hidden layers", axis=alt.Axis(labelAngle=0)),
-        y=alt.Y("activation:N", sort=[*plan.activations, "(linear)"], title=None),
+        y=alt.Y("activation:N", sort=[*plan.activations, LINEAR_ROW], title=None),
     )
     layers = [base.mark_rect().encode(color=alt.Color("accuracy:Q", scale=scale, title="accuracy"))]
     if numbers:

@@ -14,6 +14,9 @@ from .cells import CAPAS, LINEAR, LINEAR_MODEL, RATES, Cell, Map, is_hopeless
 from .chart import draw
 from .summary import LINEAR_PLACE, Place, Summaries, Summary, best_of_rates, summarize
 
+WIDTH = 140
+"""Of the widest table: in less, a terminal that can scroll is of more use than cut-off numbers."""
+
 COLOURS = {"holds": "green", "holds so far": "yellow", "missed": "red"}
 
 
@@ -47,6 +50,7 @@ def report(plan: Map, split: str, markdown: bool) -> None:
         print(f"{plan.name}: nothing measured on the {split} split")
         return
     console = Console(highlight=False, soft_wrap=True)
+    console.width = max(console.width, WIDTH)
     for grid in grids(plan, records):
         if markdown:
             print(grid.markdown())
@@ -141,6 +145,10 @@ def _provenance(plan: Map, split: str, records: dict[Cell, results.Record]) -> I
     """What the numbers were measured with."""
     seeds = sorted({cell.seed for cell in records if not cell.tuned})
     yield f"{plan.name}, {split} split, {len(records)} runs, seeds {', '.join(map(str, seeds))}"
+    own = {cell: record["accuracy"] for cell, record in records.items() if not cell.tuned and cell.depth > 0}
+    if own:
+        worst = min(own, key=lambda cell: own[cell])
+        yield f"lowest single run: {worst} {own[worst]:.4f}; bars are of means over seeds"
     for name in ("commit", "jax", "python"):
         values = sorted({record[name] for record in records.values()})
         mixed = " (results of several: --redo for one)" if name == "commit" and len(values) > 1 else ""
