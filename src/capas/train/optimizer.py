@@ -49,14 +49,15 @@ def default_optimizer(model: Model, steps: int, learning_rate: float | None) -> 
 def layer_rates(model: Model) -> Any:
     r"""The rate of every parameter, as a share of that of a layer that stands alone.
 
-    The first and the last layer have 1, however deep the network is. Of the $L$ hidden layers between them each has
-    $\min(1, 25/L)$, so that all together move the output by no more than 25 would. Kernels have that times
+    Of the $L$ hidden layers of a network each has $r = \min(1, 25/L)$, so that all together move the output by no more
+    than 25 would; the first and the last layer, which stand alone, have $\sqrt r$. Hidden kernels have r times
     `kernel_rate`; those that read a signal with a mean also times $1/\sqrt{1 - a}$, at most 4, where a is the mean's
     share of the power: so much of an update is left when it is centred. Layers in branches count as $\sqrt L$, since
     each moves its own share of the signal alone.
 
-    Source: measured on a validation split of Fashion-MNIST at 30 to 1000 layers; the fall as one over the depth is that
-    of plain networks in general, the exception of the two ends we found nowhere.
+    Source: measured, on rows held out of the training sets of Fashion-MNIST and letter recognition, at 3 to 1000
+    layers. The fall as one over the depth is that of plain networks in general; other rates for the two ends we found
+    nowhere.
 
     Example:
         >>> import capas
@@ -65,15 +66,16 @@ def layer_rates(model: Model) -> Any:
         >>> net = nn.Sequential(nn.Dense(8), nn.Repeat(nn.Sequential("relu", nn.Dense(8)), 100), "relu", nn.Dense(2))
         >>> rates = layer_rates(capas.init(net, (4,)))
         >>> [rates["0"]["weight"], round(rates["1"]["block"]["1"]["weight"], 3), rates["3"]["weight"]]
-        [1.0, 0.303, 1.0]
+        [0.5, 0.303, 0.5]
     """
     kernels = read_streams(model.network, model.input_shape)
     planner = Planner(kernels)
     hidden = {path: kernel for path, kernel in kernels.items() if is_hidden(kernel)}
     damping = {path.rpartition("/")[0]: _damping(kernel, hidden) for path, kernel in hidden.items()}
+    ends = min(damping.values(), default=1.0) ** 0.5
 
     def rate(path: str, array: jax.Array) -> float:
-        share = damping.get(path.rpartition("/")[0], 1.0)
+        share = damping.get(path.rpartition("/")[0], ends)
         if path not in hidden:
             return share
         kernel = hidden[path]
