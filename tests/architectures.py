@@ -40,8 +40,9 @@ class Architecture:
             prediction too. Not where a normalization follows a normalization: what the second one removes from a
             gradient is a negligible part of each unit's, and most or all of their sum, which is what reaches the first
             one's statistics.
-        tolerance: the share of a moment that is allowed, where it is not the 2 % that hold elsewhere: for maxima over
-            sites that are correlated, which count as equally correlated, and for what softmax sums before it divides.
+        tolerance: the share of a moment that is allowed, where it is not the 2 % that hold elsewhere: for what softmax
+            sums before it divides, and for the gradients of what normalization learns between skips that end in
+            activations, where two signals are read as one.
     """
 
     network: nn.Layer
@@ -250,6 +251,18 @@ BRANCHES = {
     ),
     "post-activation residual": Architecture(
         nn.Sequential(*[nn.Residual(_chain("relu")), "relu"] * 2, nn.Dense(WIDTH)), scheme=RELU
+    ),
+    "post-activation residual, 3 of batch norm": Architecture(
+        nn.Sequential(
+            _dense(2 * WIDTH),
+            *["relu", nn.Residual(nn.Sequential(_dense(2 * WIDTH), nn.BatchNorm()))] * 3,
+            _dense(2 * WIDTH),
+        ),
+        scheme=RELU,
+        training=True,
+        batch=700,
+        narrow=False,
+        tolerance=0.08,
     ),
     "pre-activation residual, 6": Architecture(
         nn.Sequential(*[nn.Residual(nn.Sequential("relu", nn.Dense(WIDTH)))] * 6), mean=0.7
