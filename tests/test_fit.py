@@ -13,9 +13,10 @@ import capas
 from capas import losses, nn, weights
 from capas.errors import ArgumentError, DataError, NotFiniteError, ShapeError
 from capas.nn.layer import paths
+from capas.train import layer_rates
 from capas.train.checkpoint import Checkpoint
 from capas.train.data import ArrayFeed, examples
-from capas.train.optimizer import default_learning_rate, default_optimizer
+from capas.train.optimizer import default_optimizer
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(0.7, 1, (90, 6)).astype(np.float32)
@@ -278,7 +279,7 @@ def test_bfloat16_computes_in_half_the_bits_and_keeps_the_weights():
 def test_only_kernels_decay():
     net = nn.Sequential(nn.Dense(6), nn.LayerNorm(), nn.Repeat(nn.Dense(6), 3), nn.PReLU())
     model = start(net)
-    optimizer = default_optimizer(net, (6,), 100, 1e-2)
+    optimizer = default_optimizer(model, 100, 1e-2)
     params = jax.tree.map(jnp.ones_like, model.params)
     state = optimizer.init(params)
     for _ in range(5):
@@ -289,10 +290,22 @@ def test_only_kernels_decay():
     assert sum(moved.values()) == 2
 
 
-def test_the_default_rate_falls_with_depth():
-    assert default_learning_rate(nn.Dense(3), (6,)) == 2e-3
-    deep = nn.Sequential(nn.Dense(6), nn.Repeat(nn.Sequential(nn.Dense(6), "relu"), 98), nn.Dense(1))
-    assert default_learning_rate(deep, (6,)) == pytest.approx(0.05 / 100)
+def test_hidden_layers_of_deep_networks_share_the_rate():
+    """He's kernels have size 1; the ends have the root of the share, biases that of their layer."""
+    body = nn.Repeat(nn.Sequential("tanh", nn.Dense(64)), 100)
+    model = capas.init(nn.Sequential(nn.Dense(64), body, "tanh", nn.Dense(1)), (6,), scheme=weights.He())
+    rates = layer_rates(model)
+    assert rates["1"]["block"]["1"]["weight"] == pytest.approx(0.25, rel=0.01)
+    assert rates["1"]["block"]["1"]["bias"] == 0.25
+    assert rates["0"] == rates["3"] == {"weight": 0.5, "bias": 0.5}
+    shallow = layer_rates(capas.init(nn.Sequential(nn.Dense(64), "tanh", nn.Dense(1)), (6,)))
+    assert set(jax.tree.leaves(shallow)) == {1.0}
+
+
+def test_layers_in_branches_share_it_by_the_root_of_their_number():
+    block = nn.Residual(nn.Sequential("tanh", nn.Dense(64), "tanh", nn.Dense(64)))
+    model = capas.init(nn.Sequential(nn.Dense(64), nn.Repeat(block, 800), "tanh", nn.Dense(1)), (6,))
+    assert layer_rates(model)["1"]["block"]["block"]["1"]["bias"] == 0.625
 
 
 def test_progress_is_one_line_per_epoch_off_a_terminal(capsys):

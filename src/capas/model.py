@@ -14,12 +14,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, ArrayLike
 
 from . import nn, weights
 from .errors import ArgumentError, DataError, ShapeError
 from .nn.layer import Layer, Shape, Tree, paths, walk
 from .randomness import Purpose, derive
+from .weights.data import InputData
 from .weights.initialize import Choice, choices
 
 FORMAT = "capas-1"
@@ -154,6 +155,8 @@ def init(
     *,
     seed: int = 0,
     scheme: Choice | Mapping[str, Choice] = "auto",
+    data: ArrayLike | None = None,
+    standardize: bool = False,
     metadata: Mapping[str, Any] | None = None,
 ) -> Model:
     """A model with fresh weights.
@@ -163,9 +166,14 @@ def init(
         input_shape: shape of one example, without the batch axis.
         seed: the same seed gives the same weights.
         scheme: "auto", a scheme out of `capas.weights`, or a mapping from paths to schemes.
+        data: examples, `(n, *input_shape)`, whose power the first layer is made for; without them the input counts as
+            standard, with mean 0 and variance 1. Columns that are not finite are refused, by name; constant ones warned
+            of.
+        standardize: whether their mean and standard deviation, feature by feature, are folded into the first layer,
+            so that the model takes raw data.
         metadata: plain JSON values to travel with the model.
 
-    Raises `ShapeError` with the path of the first layer that does not fit.
+    Raises `ShapeError` with the path of the first layer that does not fit, and `DataError` for data that do not.
 
     Example:
         >>> import capas
@@ -174,6 +182,11 @@ def init(
         >>> model = capas.init(net, input_shape=(784,), seed=0, scheme=weights.He())
         >>> model.params["0"]["weight"].shape
         (784, 256)
+        >>> import numpy as np
+        >>> ages = np.random.default_rng(0).normal(50, 20, (1000, 4))
+        >>> model = capas.init(net, (4,), data=ages, standardize=True)
+        >>> bool(abs(model(ages).var() - 1) < 0.2)
+        True
     """
     if not isinstance(network, Layer):
         raise ArgumentError(
@@ -183,9 +196,21 @@ def init(
             remedy="Wrap functions in nn.Activation, and several layers in nn.Sequential.",
         )
     shape = tuple(input_shape)
-    params, state = weights.initialize(network, derive(seed, Purpose.WEIGHTS), shape, scheme)
+    seen = _seen(data, shape, standardize)
+    key = derive(seed, Purpose.WEIGHTS)
+    params, state = weights.initialize(network, key, shape, scheme, data=seen, standardized=standardize)
     drawn = {path: chosen.why for path, chosen in choices(network, shape, scheme).items()}
     return Model(network, shape, params, state, dict(metadata or {}), drawn)
+
+
+def _seen(data: ArrayLike | None, shape: Shape, standardize: bool) -> InputData | None:
+    if data is not None:
+        return InputData(data, shape)
+    if standardize:
+        raise ArgumentError(
+            "init", expected="data to standardize by", got="standardize=True alone", remedy="Give data=x as well."
+        )
+    return None
 
 
 def load(path: str | os.PathLike[str]) -> Model:

@@ -1,26 +1,24 @@
-"""The law of a maximum over the sites of a window, and who wins it."""
+"""The law of a maximum over the sites of a window."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
-from .expression import Expression, Z
-from .function import apply, as_function
+from .contest import alive, contest_of, inside, kinds, shares, uncorrelated
+from .expression import Expression
+from .function import as_function
 from .joint import joint_nodes, quantiles
 from .latent import Latent, Part, Source, correlation_matrix
-from .law import ONE, ZERO, Atom, Law, constant
+from .law import ZERO, Atom, Law, constant
+from .pair import series
 from .quadrature import Numbers
-from .tabulate import interpolated
+from .term import correlated
 
 STEP = 1e-3
 """For slopes."""
 
-COMMON = 12
-"""Nodes for what the sites of a window have in common."""
+TERMS, STEPS = 24, 5
+"""Of Mehler's series, and of Newton's method."""
 
 
 def mean_of_maximum(law: Law, count: int) -> float:
@@ -40,9 +38,9 @@ def mean_of_maximum(law: Law, count: int) -> float:
 def maximum(law: Law, windows: Numbers, sites: int) -> Law:
     """The law of the maximum over each window, at as many sites as there are windows.
 
-    The latents in a window count as equally correlated, by the mean of their correlations; their distributions as
-    one, the mean of theirs. What a maximum shares with other windows and examples is what its window's mean shares, to
-    first order: as much as the maximum moves when all entries do.
+    Of independent entries of one law it is read off the nodes, else off draws. Its latent is a sum of those of its
+    window, by as much as the maximum moves when they do, and of a rest that is correlated between windows and between
+    examples such that the moments of the maxima come out.
 
     Args:
         law: of the entries.
@@ -59,219 +57,87 @@ def maximum(law: Law, windows: Numbers, sites: int) -> Law:
     return found
 
 
-def _maximum(law: Law, windows: Numbers, sites: int) -> Law:
-    outside = np.isneginf(law.offset[:, 0])
-    given = windows
-    if outside.any():
-        windows = np.where(outside[windows], -1, windows)
+def _maximum(law: Law, given: Numbers, sites: int) -> Law:
+    windows = alive(law, given, sites)
     function, latent = as_function(inside(law))
     assert latent is not None
-    share = _shares(windows, sites)
-    r, variance = _within(latent, share, sites)
-    values, slopes, weight = _distribution(function, windows, r)
-    mean, second, moves = ((weight * v).sum(1) for v in (values, np.square(values), slopes))
-    shape = quantiles(values, weight)
+    drawn = contest_of(law, windows, sites)
+    if not kinds(function, sites).any() and uncorrelated(latent, windows, sites):
+        mean, variance, shape, slope = _of_independent(function.gather(np.zeros(1, int), {}), (windows >= 0).sum(1))
+    else:
+        assert drawn is not None
+        mean, variance = drawn.mean, np.diagonal(drawn.within)
+        shape = quantiles(drawn.levels, np.full_like(drawn.levels, 1 / drawn.levels.shape[1]))
     trial = Atom(shape, Latent(()))
-    scale = np.sqrt(np.maximum(second - mean**2, 0.0) / np.maximum(trial.second - trial.mean**2, 1e-300))
-    company = _company(latent, share, variance, moves / np.maximum(scale * trial.slope, 1e-300))
-    terms = {Atom(shape, company): scale[:, None]}
-    return Law((mean - scale * trial.mean)[:, None], terms, maximum_of=(law, given, sites))
+    std = np.sqrt(np.maximum(trial.second - trial.mean**2, 1e-300))
+    scale = np.sqrt(variance) / std
+    steepness = np.maximum(scale * trial.slope, 1e-300)[:, None]
+    if drawn is None:
+        company = _company(latent, shares(windows, sites) * slope[:, None] / steepness, np.eye(len(windows)), ZERO)
+        atom = Atom(shape, company)
+    else:
+        scales = np.sqrt(np.maximum(np.diagonal(drawn.within), 1e-300)) / std
+        moments = [kernel / np.outer(scales, scales) for kernel in (drawn.within, drawn.across)]
+        within, across = (_matching(trial.coefficients, moment) for moment in moments)
+        np.fill_diagonal(within, 1.0)
+        company = _company(latent, drawn.moves / steepness, within, across)
+        atom = Atom(shape, company, np.diagonal(moments[1]) + trial.mean**2)
+    return Law((mean - scale * trial.mean)[:, None], {atom: scale[:, None]}, maximum_of=(law, given, sites))
 
 
-def _distribution(function: Expression, windows: Numbers, r: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-    """Values of the maximum, slopes where they are taken and their weights, shape `(windows or 1, any)`."""
-    values, above, below = (_samples(function, windows, r, shift) for shift in (0.0, STEP, -STEP))
-    _, weight = _inner(r)
-    weight = np.tile(weight / (values.shape[2] // len(weight)), values.shape[2] // len(weight))
-    count = (windows >= 0).sum(1)[:, None, None]
-    if len(values) == 1 and (r == r[0]).all() and (count == count[0]).all():
-        count = count[:1]
-    order = np.argsort(values, axis=2, kind="stable")
-    values, slopes = (np.take_along_axis(v, order, 2) for v in (values, (above - below) / (2 * STEP)))
-    level = np.minimum(np.cumsum(weight[order], 2), 1.0) ** count
-    share = np.diff(level, prepend=0.0, axis=2) * _common(r)[1][None, :, None]
-    values, slopes, share = np.broadcast_arrays(values, slopes, share)
-    return values.reshape(len(values), -1), slopes.reshape(len(values), -1), share.reshape(len(values), -1)
+def _of_independent(function: Expression, count: Numbers) -> tuple[Numbers, Numbers, Expression, Numbers]:
+    """Of so many entries: mean, variance, the maximum as a function of a normal number, and its mean slope."""
+    z, weight = joint_nodes(np.linspace(-3.5, 3.5, 113)[None])
+    values, above, below = (np.asarray(function(z + shift)) for shift in (0.0, STEP, -STEP))
+    order = np.argsort(values[0], kind="stable")
+    values, slopes = values[:, order], ((above - below) / (2 * STEP))[:, order]
+    level = np.cumsum(weight[:, order] / weight.sum(), 1)
+    count = count[:1] if (count == count[0]).all() else count
+    share = np.diff(np.minimum(level, 1.0) ** count[:, None], prepend=0.0, axis=1)
+    mean, second, slope = ((share * v).sum(1) for v in (values, np.square(values), slopes))
+    shape = quantiles(np.broadcast_to(values, share.shape), share)
+    return mean, np.maximum(second - mean**2, 0.0), shape, slope
 
 
-def _inner(r: Numbers) -> tuple[Numbers, Numbers]:
-    """Nodes and weights for what every site has on its own."""
-    w, weight = joint_nodes(np.linspace(-3.5, 3.5, 8 if r.any() else 113)[None])
-    return w[0], weight[0] / weight.sum()
+def _matching(coefficients: Numbers, covariance: Numbers) -> Numbers:
+    """Correlations of normal numbers with which increasing functions of them have these covariances.
 
-
-def inside(law: Law) -> Law:
-    """The law without places that are minus infinity."""
-    return Law(np.where(np.isneginf(law.offset), 0.0, law.offset), law.terms)
-
-
-def _shares(windows: Numbers, sites: int) -> Numbers:
-    """The matrix that takes the mean over each window."""
-    share = np.zeros((len(windows), sites))
-    for tap in windows.T:
-        share[np.flatnonzero(tap >= 0), tap[tap >= 0]] += 1
-    return share / share.sum(1, keepdims=True)
-
-
-def _within(latent: Latent, share: Numbers, sites: int) -> tuple[Numbers, Numbers]:
-    """Mean correlation between different taps of each window, and the variance of its mean."""
-    variance = np.einsum("qp,pr,qr->q", share, correlation_matrix(latent, latent, False, sites), share)
-    taps = (share > 0).sum(1)
-    r = (variance * taps - 1) / np.maximum(taps - 1, 1)
-    return np.where(r < 1e-9, 0.0, np.minimum(r, 1 - 1e-9)), variance
-
-
-def _common(r: Numbers, count: int = COMMON) -> tuple[Numbers, Numbers]:
-    if not r.any():
-        return np.zeros(1), np.ones(1)
-    nodes, weight = np.polynomial.hermite_e.hermegauss(count)
-    return nodes, weight / weight.sum()
-
-
-def _samples(function: Expression, windows: Numbers, r: Numbers, shift: float) -> Numbers:
-    """Values of the function given what a window has in common, shape `(windows or 1, common, nodes of all taps)`."""
-    r = r[:1] if (r == r[0]).all() else r
-    s = _common(r)[0]
-    z = np.sqrt(r)[:, None, None] * s[:, None] + np.sqrt(1 - r)[:, None, None] * _inner(r)[0] + shift
-    taps = windows.T if len(windows.T) <= 9 else windows.T[:: -(-len(windows.T) // 9)]
-    found = []
-    for tap in taps:
-        there = function.gather(np.where(tap >= 0, tap, windows.max(1)), {})
-        value = np.asarray(there(z.reshape(len(z), -1)))
-        found.append(value.reshape(len(value), *z.shape[1:]))
-        if len(value) == 1:
-            break
-    return np.concatenate(np.broadcast_arrays(*found), axis=2)
-
-
-def _company(latent: Latent, share: Numbers, variance: Numbers, factor: Numbers) -> Latent:
-    """A latent that is a multiple of the window's mean, and something of its own where windows do not overlap."""
-    factor = np.minimum(np.broadcast_to(factor, variance.shape), 1 / np.sqrt(np.maximum(variance, 1e-300)))
-    parts = [part.mix(share).scaled(factor[:, None]) for part in latent.parts]
-    own = np.sqrt(np.maximum(1 - factor**2 * variance, 0.0))
-    together = np.sqrt(share @ share.T / np.sqrt(np.outer(*[(share**2).sum(1)] * 2)))
-    return Latent((*parts, Part(Source(False, lambda: together), own[:, None])))
-
-
-@dataclass(eq=False)
-class Choice(Law):
-    """1 for the winner of a window, 0 for the others.
-
-    Attributes:
-        probability: of winning, given an entry's latent.
-        root: of the probability.
-        windows_of: which sites are in one window, a matrix of booleans.
-        largest: the law of the maximum.
-        entries: the law of what it is the maximum of.
-    """
-
-    probability: Any = None
-    root: Any = None
-    windows_of: Any = None
-    largest: Any = None
-    entries: Any = None
-
-    def coincidence(self) -> Numbers:
-        """E of the product of two choices, relative to that of the roots of their probabilities."""
-        count = len(self.windows_of)
-        found = self.probability.matrix(False, count) / np.maximum(self.root.matrix(False, count), 1e-300)
-        found = np.where(self.windows_of, 0.0, found)
-        np.fill_diagonal(found, 1.0)
-        return found
-
-    def as_winner(self, coefficient: Law) -> Law:
-        """A function of the maximum as one of the entry that is the maximum."""
-        function, latent = as_function(coefficient)
-        if latent is None or self.largest is None or latent.origin is None:
-            return coefficient
-        root, sites = latent.origin
-        if root is not self.largest.latents[0]:
-            return coefficient
-        entry, own = as_function(inside(self.entries))
-        assert own is not None
-        law = self.largest.gather(sites)
-        ((atom, scale),) = law.terms.items()
-        standard = Expression(_standardized, (entry, law.offset, scale))
-        y = Expression(interpolated, (standard, atom.value.arguments[2], atom.value.arguments[1]))
-        return Law(ZERO, {Atom(Expression(_composed, (y,), (function,)), own): ONE})
-
-
-def _standardized(value: Numbers, offset: Numbers, scale: Numbers) -> Numbers:
-    return (value - offset) / scale
-
-
-def _composed(y: Numbers, function: Expression) -> Numbers:
-    return np.asarray(function(y))
-
-
-def choice(law: Law, windows: Numbers, sites: int, largest: Law | None = None) -> Choice:
-    """Who wins the maximum over windows that do not overlap.
-
-    Where windows overlap, the others of a window count as being like the entry itself. Ties are shared where the
-    maximum is given as a law, as when it is taken by `jnp.max`; else the first one wins, as in a sliding window.
-    """
-    function, latent = as_function(inside(law))
-    assert latent is not None
-    windows = windows[:, (windows >= 0).any(0)]
-    taps = windows.shape[1]
-    share = _shares(windows, sites)
-    mates = np.zeros((sites, taps), int)
-    for row in windows:
-        mates[row[row >= 0]] = np.where(row >= 0, row, row.max())
-    if ((share > 0).sum(0) > 1).any():
-        mates = np.broadcast_to(np.arange(sites)[:, None], mates.shape)
-    r = float(_within(latent, share, sites)[0].mean())
-    functions = [_probability(function, latent, mates, r, tie) for tie in (1, 2)]
-    total = (Atom(functions[0], latent).mean.mean() * taps).reshape(1, 1)
-    won, power = (Law(ZERO, {Atom(Expression(np.divide, (f, total)), latent): ONE}) for f in functions)
-    power = won if largest is None else power
-    together = (share > 0).T.astype(float) @ (share > 0) > 0
-    return Choice(
-        constant(1 / taps).offset,
-        probability=won,
-        root=apply(np.sqrt, [power]),
-        windows_of=together,
-        largest=largest,
-        entries=law,
-    )
-
-
-def _probability(function: Any, latent: Latent, mates: Numbers, r: float, tie: int) -> Expression:
-    """E (1 / entries that are as large)^tie of an entry that is the largest of its window, given z.
-
-    On a grid between which it is interpolated. With tie = 1 this is the probability to win.
+    Newton's method on Mehler's series, which increases with the correlation.
 
     Args:
-        function: of the entries.
-        latent: of them.
-        mates: for every site those of its window, shape `(sites, taps)`.
-        r: the correlation of latents in a window.
-        tie: the power.
+        coefficients: of the functions on Hermite polynomials, shape `(terms, sites or 1)`.
+        covariance: shape `(sites, sites)`.
     """
-    taps = mates.shape[1]
-    edges = np.concatenate([latent.breaks - 1e-9, latent.breaks + 1e-9], 1)
-    grid = np.sort(np.concatenate([np.broadcast_to(np.linspace(-6, 6, 61), (len(edges), 61)), edges], 1), 1)
-    own = np.asarray(function(grid))
-    grid = np.broadcast_to(grid, own.shape)
-    t, t_weight = _common(np.array([r]), 8)
-    below, upto = _others(function, mates if len(own) > 1 else mates[:1, :1], grid, own, r, t)
-    ways = [math.comb(taps - 1, j) * (upto - below) ** j * below ** (taps - 1 - j) for j in range(taps)]
-    won = np.clip(sum(way / (1 + j) ** tie for j, way in enumerate(ways)) @ t_weight, 0.0, 1.0)
-    return Expression(interpolated, (Z, grid, won))
+    one, other = coefficients[1:TERMS, :, None], coefficients[1:TERMS, None]
+    steepest = np.arange(1, len(one) + 1)[:, None, None] * one
+    least = np.maximum(one[0] * other[0], 1e-300)
+    r = np.clip(covariance / least, -1.0, 1.0)
+    for _ in range(STEPS):
+        error = r * series(one, other, r) - covariance
+        r = np.clip(r - error / np.maximum(series(steepest, other, r), least / 2), -1.0, 1.0)
+    return r
 
 
-def _others(
-    function: Any, mates: Numbers, grid: Numbers, own: Numbers, r: float, t: Numbers
-) -> tuple[Numbers, Numbers]:
-    """P(another entry of the window < own), and <=, given z and what they share: shape `(sites, grid, shared)`."""
-    w, weight = joint_nodes(np.zeros((1, 0)))
-    s = np.sqrt(r) * grid[..., None] + np.sqrt(1 - r) * t
-    z = np.sqrt(r) * s[..., None] + np.sqrt(1 - r) * w[0]
-    scale = 1e-12 * (1 + np.abs(own))[..., None, None]
-    total = [np.zeros(s.shape), np.zeros(s.shape)]
-    for tap in mates.T:
-        there = function.gather(tap, {}) if len(own) > 1 else function
-        values = np.asarray(there(z.reshape(len(z), -1))).reshape(-1, *z.shape[1:])
-        for i, larger in enumerate((values < own[..., None, None] - scale, values <= own[..., None, None] + scale)):
-            total[i] += larger @ (weight[0] / weight[0].sum()) / mates.shape[1]
-    return total[0], total[1]
+def _company(latent: Latent, moves: Numbers, within: Numbers, across: Numbers) -> Latent:
+    """A latent that moves with others, and with something of its own such that it has these correlations.
+
+    Args:
+        latent: the others.
+        moves: by how much, shape `(windows, sites)`.
+        within, across: correlations in one example and in two, shape `(windows, windows)`.
+    """
+    sites = moves.shape[1]
+    kernels = [correlation_matrix(latent, latent, across, sites) for across in (False, True)]
+    known = [moves @ kernel @ moves.T for kernel in (kernels[1], kernels[0] - kernels[1])]
+    wanted = [across, within - across]
+    room = [np.diagonal(w) / np.maximum(np.diagonal(k), 1e-300) for w, k in zip(wanted, known, strict=True) if k.any()]
+    shrink = np.sqrt(np.clip(np.min(room, axis=0), 0.0, 1.0))[:, None]
+    parts = [part.mix(moves).scaled(shrink) for part in latent.parts]
+    for shared, w, k in zip((True, False), wanted, known, strict=True):
+        rest = w - k * shrink * shrink.T
+        power = np.maximum(np.diagonal(rest), 0.0)
+        if (power > 1e-12).any():
+            parts.append(
+                Part(Source(shared, lambda rest=rest: np.clip(correlated(rest), -1.0, 1.0)), np.sqrt(power)[:, None])
+            )
+    return Latent(tuple(parts))

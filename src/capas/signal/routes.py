@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from .choice import Choice
 from .function import apply
 from .latent import Source
 from .law import Law, add, constant
-from .maximum import Choice
 from .normal import given_unit
 from .quadrature import Numbers
 from .term import Term, coefficient_times, correlated, pair_matrix, pair_product, site_count

@@ -55,7 +55,8 @@ def fit(
             shape.
         optimizer: any Optax optimizer. By default AdamW with clipping, centred updates, warm-up and cosine
             decay.
-        learning_rate: peak rate of the default optimizer; by default min(0.002, 0.05 / number of weight layers).
+        learning_rate: peak rate of the default optimizer, 0.002 by default; hidden layers of deep networks get less of
+            it, see `capas.train.layer_rates`.
         validation: share of the arrays held out (stratified by class), or data of its own, or None.
         metrics: names or per-example functions; by default what goes with the loss.
         patience: end after so many epochs without a better validation loss, and return the best weights.

@@ -8,55 +8,94 @@ import jax
 import optax
 
 from ..model import Model
-from ..nn.layer import Layer, Shape, paths, walk
-from ..weights.operating import is_asymmetric
+from ..weights.operating import Reading, is_asymmetric
+from ..weights.plan import Planner
 from ..weights.streams import Kernel, read_streams
 from .updates import centre_updates, kernel_rate, scale_updates
 
+RATE = 2e-3
+"""Peak learning rate of a layer that stands alone."""
 
-def depth(network: Layer, shape: Shape) -> int:
-    """Number of layers with a kernel, copies counted."""
-    rows = walk(network, shape)
-    return sum(r.copies for r in rows if any(p.role == "kernel" for _, p in paths(r.layer.parameters(r.shape))))
+LEFT = 0.25
+"""No update is made more than four times larger for what centring takes from it."""
 
-
-def default_learning_rate(network: Layer, shape: Shape) -> float:
-    """min(0.002, 0.05 / depth): the rate a plain network bears falls as one over its depth."""
-    return min(2e-3, 0.05 / max(depth(network, shape), 1))
+LAYERS = 25
+"""So many layers in a row bear the full rate; more share it."""
 
 
 def default_optimizer(model: Model, steps: int, learning_rate: float | None) -> Any:
     """AdamW made for any depth.
 
     Gradients clipped at norm 1; kernels decay by 0.01 times the rate, biases and what normalization learns do not;
-    kernels behind activations that are not odd have centred updates, and those between two others a rate in proportion
-    to their size; a warm-up over a tenth of the steps and a cosine decay to zero.
+    kernels behind activations that are not odd have centred updates, and hidden ones the rate of `layer_rates`; a
+    warm-up over a tenth of the steps and a cosine decay to zero.
 
-    Source: Loshchilov and Hutter (2019), "Decoupled weight decay regularization"; see `centre_updates`, `kernel_rate`.
+    Source: Loshchilov and Hutter (2019), "Decoupled weight decay regularization"; see `centre_updates`, `layer_rates`.
     """
-    network, shape = model.network, model.input_shape
-    peak = default_learning_rate(network, shape) if learning_rate is None else learning_rate
+    peak = RATE if learning_rate is None else learning_rate
     schedule = optax.warmup_cosine_decay_schedule(0.0, peak, max(steps // 10, 1), max(steps, 2))
-    decayed = jax.tree.map(lambda p: p.role == "kernel", network.parameters(shape))
-    kernels = read_streams(network, shape)
+    decayed = jax.tree.map(lambda p: p.role == "kernel", model.network.parameters(model.input_shape))
+    kernels = read_streams(model.network, model.input_shape)
     return optax.chain(
         optax.clip_by_global_norm(1.0),
         optax.scale_by_adam(),
         centre_updates(_by_path(model.params, lambda path, _: path in kernels and is_asymmetric(kernels[path]))),
-        scale_updates(_by_path(model.params, lambda path, array: _rate(kernels.get(path), array))),
+        scale_updates(layer_rates(model)),
         optax.add_decayed_weights(0.01, mask=decayed),
         optax.scale_by_learning_rate(schedule),
     )
+
+
+def layer_rates(model: Model) -> Any:
+    r"""The rate of every parameter, as a share of that of a layer that stands alone.
+
+    Of the $L$ hidden layers of a network each has $r = \min(1, 25/L)$, so that all together move the output by no more
+    than 25 would; the first and the last layer, which stand alone, have $\sqrt r$. Hidden kernels have r times
+    `kernel_rate`; those that read a signal with a mean also times $1/\sqrt{1 - a}$, at most 4, where a is the mean's
+    share of the power: so much of an update is left when it is centred. Layers in branches count as $\sqrt L$, since
+    each moves its own share of the signal alone.
+
+    Source: measured, on rows held out of the training sets of Fashion-MNIST and letter recognition, at 3 to 1000
+    layers. The fall as one over the depth is that of plain networks in general; other rates for the two ends we found
+    nowhere.
+
+    Example:
+        >>> import capas
+        >>> from capas import nn
+        >>> from capas.train import layer_rates
+        >>> net = nn.Sequential(nn.Dense(8), nn.Repeat(nn.Sequential("relu", nn.Dense(8)), 100), "relu", nn.Dense(2))
+        >>> rates = layer_rates(capas.init(net, (4,)))
+        >>> [rates["0"]["weight"], round(rates["1"]["block"]["1"]["weight"], 3), rates["3"]["weight"]]
+        [0.5, 0.303, 0.5]
+    """
+    kernels = read_streams(model.network, model.input_shape)
+    planner = Planner(kernels)
+    hidden = {path: kernel for path, kernel in kernels.items() if is_hidden(kernel)}
+    damping = {path.rpartition("/")[0]: _damping(kernel, hidden) for path, kernel in hidden.items()}
+    ends = min(damping.values(), default=1.0) ** 0.5
+
+    def rate(path: str, array: jax.Array) -> float:
+        share = damping.get(path.rpartition("/")[0], ends)
+        if path not in hidden:
+            return share
+        kernel = hidden[path]
+        left = 1 - Reading(kernel.reads.functions).asymmetry(planner.power_before(kernel))
+        return share * kernel_rate(array, kernel.parameter.fan_in) / max(left**0.5, LEFT)
+
+    return _by_path(model.params, rate)
+
+
+def is_hidden(kernel: Kernel) -> bool:
+    """Whether a kernel stands between activations: it is neither a first nor a last one."""
+    return bool(kernel.reads.functions) and not (kernel.writes.root.ends and not kernel.repeats)
+
+
+def _damping(kernel: Kernel, hidden: dict[str, Kernel]) -> float:
+    depth = sum(other.copies for other in hidden.values() if other.in_branch == kernel.in_branch)
+    return min(1.0, LAYERS / (depth**0.5 if kernel.in_branch else depth))
 
 
 def _by_path(params: Any, function: Any) -> Any:
     """A tree like the parameters of a function of paths and arrays."""
     name = lambda path: "/".join(step.key for step in path)  # noqa: E731
     return jax.tree_util.tree_map_with_path(lambda path, array: function(name(path), array), params)
-
-
-def _rate(kernel: Kernel | None, array: jax.Array) -> float:
-    """Of a kernel between two activations in proportion to its size; else 1."""
-    if kernel is None or not kernel.reads.functions or (kernel.writes.root.ends and not kernel.repeats):
-        return 1.0
-    return kernel_rate(array, kernel.parameter.fan_in)

@@ -11,6 +11,7 @@ from jaxtyping import PRNGKeyArray
 from ..errors import ArgumentError
 from ..nn import Layer
 from ..nn.layer import Shape, Tree, draw, lecun, materialize, paths
+from .data import InputData, standardize
 from .plan import Planned, plan
 from .schemes import Scheme
 
@@ -19,7 +20,13 @@ Choice = Scheme | str
 
 
 def initialize(
-    network: Layer, key: PRNGKeyArray, shape: Shape, scheme: Choice | Mapping[str, Choice] = "auto"
+    network: Layer,
+    key: PRNGKeyArray,
+    shape: Shape,
+    scheme: Choice | Mapping[str, Choice] = "auto",
+    *,
+    data: InputData | None = None,
+    standardized: bool = False,
 ) -> tuple[Tree, Tree]:
     r"""Parameters and state of a network for examples of `shape`.
 
@@ -28,7 +35,7 @@ def initialize(
     activations in front of it leave, so that every combination layer gives the variance q of its stretch of the
     network. q is the largest up to 1 at which gradients, and deviations of the variance, grow by 1.5 at most over the
     whole stretch, and the output has variance 1. Branches that are added to a signal are scaled so that all of them
-    together add half of its power. The input and what comes out of a normalization count as standard; pooling and
+    together make it half as large again. The input and what comes out of a normalization count as standard; pooling and
     dropout are taken to change nothing.
 
     Args:
@@ -37,6 +44,8 @@ def initialize(
         shape: of one example.
         scheme: "auto", a scheme for all kernels, or a mapping from patterns of paths to either; the first pattern that
             matches a kernel's path counts, and what none matches is "auto".
+        data: examples, whose power counts instead of that of standard numbers.
+        standardized: whether their standardization is folded into the first layers, see `weights.data.standardize`.
 
     Raises `ArgumentError` for a scheme that is none, and for a pattern that matches no kernel.
 
@@ -50,22 +59,29 @@ def initialize(
     """
     network.output_shape(shape)
     declared = network.parameters(shape)
-    chosen = schemes(network, shape, scheme)
+    chosen = schemes(network, shape, scheme, None if standardized else data)
     leaves, treedef = jax.tree_util.tree_flatten_with_path(declared)
     keys = jax.random.split(key, max(len(leaves), 1))
     arrays = [
         draw(parameter, k, chosen["/".join(step.key for step in path)].sample if parameter.role == "kernel" else lecun)
         for k, (path, parameter) in zip(keys, leaves, strict=False)
     ]
-    return jax.tree.unflatten(treedef, arrays), materialize(network.statistics(shape), key, lecun)
+    params = jax.tree.unflatten(treedef, arrays)
+    if data is not None and standardized:
+        params = standardize(network, shape, params, data)
+    return params, materialize(network.statistics(shape), key, lecun)
 
 
-def schemes(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice]) -> dict[str, Scheme]:
+def schemes(
+    network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice], data: InputData | None = None
+) -> dict[str, Scheme]:
     """The scheme of every kernel, by its path; see `choices`."""
-    return {path: planned.scheme for path, planned in choices(network, shape, scheme).items()}
+    return {path: planned.scheme for path, planned in choices(network, shape, scheme, data).items()}
 
 
-def choices(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice]) -> dict[str, Planned]:
+def choices(
+    network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice], data: InputData | None = None
+) -> dict[str, Planned]:
     """What was chosen for every kernel, by its path, and why.
 
     Example:
@@ -86,7 +102,7 @@ def choices(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice])
         _require_matches(scheme, list(kernels))
     chosen = {path: _choice(rules, path) for path in kernels}
     given = {path: Planned(choice, 1.0, repr(choice)) for path, choice in chosen.items() if isinstance(choice, Scheme)}
-    planned = plan(network, shape, given) if len(given) < len(kernels) else {}
+    planned = plan(network, shape, given, None if data is None else data.power) if len(given) < len(kernels) else {}
     return {path: given.get(path) or planned[path] for path in kernels}
 
 

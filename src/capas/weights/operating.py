@@ -46,9 +46,22 @@ class Reading(NamedTuple):
         """Whether the functions are odd as they are."""
         return is_odd(self.functions)
 
+    def asymmetry(self, power: float) -> float:
+        """(E f)² / E f² of a normal z of this variance: the share that is the same for all inputs."""
+        second = _second(self, power)
+        return _mean(self, power) ** 2 / second if self.functions and second > 0 else 0.0
+
     def second(self, power: float) -> float:
-        """E f(z)² of a normal z of this variance, exactly."""
-        return _second(self, power)
+        """E f(z)² of a normal z of this variance, exactly. Raises `ArgumentError` where it is zero."""
+        second = _second(self, power)
+        if second > 0:
+            return second
+        raise ArgumentError(
+            "gain",
+            expected="an activation that is not zero everywhere",
+            got=", ".join(map(repr, self.functions)),
+            remedy="No weights can restore a signal that is gone.",
+        )
 
 
 def _chain(functions: Functions, z: jax.Array) -> jax.Array:
@@ -75,18 +88,15 @@ def kinks(function: Callable[[jax.Array], jax.Array]) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=1024)
+def _mean(reading: Reading, power: float) -> float:
+    return expectation(reading.__call__, std=math.sqrt(power))
+
+
+@lru_cache(maxsize=1024)
 def _second(reading: Reading, power: float) -> float:
     if not reading.functions:
         return power
-    second = expectation(lambda z: reading(z) ** 2, std=math.sqrt(power))
-    if second > 0:
-        return second
-    raise ArgumentError(
-        "gain",
-        expected="an activation that is not zero everywhere",
-        got=", ".join(map(repr, reading.functions)),
-        remedy="No weights can restore a signal that is gone.",
-    )
+    return expectation(lambda z: reading(z) ** 2, std=math.sqrt(power))
 
 
 @lru_cache(maxsize=256)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..nn import Conv, Layer
@@ -33,13 +33,16 @@ class Planned:
     why: str
 
 
-def plan(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dict[str, Planned]:
+def plan(
+    network: Layer, shape: Shape, given: Iterable[str] = (), arriving: Callable[[Reading], float] | None = None
+) -> dict[str, Planned]:
     """The scheme of every kernel by its path, and why.
 
     Args:
         network: the description.
         shape: of one example.
         given: paths of kernels whose scheme is chosen by somebody else.
+        arriving: the mean square of functions of the input; that of standard normal numbers by default.
 
     Example:
         >>> from capas import nn
@@ -52,40 +55,43 @@ def plan(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dict[str, P
         3/weight 0.0644 orthogonal; variance 0.064, so that gradients grow by 1.5 at most
     """
     kernels = read_streams(network, shape, given)
-    planner = _Planner(kernels)
+    planner = Planner(kernels, arriving)
     return {path: planner.planned(kernel) for path, kernel in kernels.items()}
 
 
-class _Planner:
-    """The choices for all kernels of a network."""
+class Planner:
+    """The choices for all kernels of a network.
 
-    def __init__(self, kernels: dict[str, Kernel]) -> None:
-        self.kernels = list(kernels.values())
+    Args:
+        kernels: by their paths.
+        arriving: as for `plan`.
+    """
+
+    def __init__(self, kernels: dict[str, Kernel], arriving: Callable[[Reading], float] | None = None) -> None:
+        self.kernels, self.arriving = list(kernels.values()), arriving
         for kernel in self.kernels:
             if kernel.parameter.shape[-1] % 2:
                 root = kernel.writes.root
                 root.blocked = root.blocked or "an odd number of units"
         self.stretches = {id(kernel.stretch): kernel.stretch for kernel in self.kernels}
         self.paired: set[int] = set()
-        for stretch in self.stretches.values():
-            self._pair(stretch)
+        for line in {id(kernel.stretch.line): kernel.stretch.line for kernel in self.kernels}.values():
+            self._pair(line)
         self.power = {name: operating_power(self._read_in(stretch)) for name, stretch in self.stretches.items()}
 
-    def _pair(self, stretch: Stretch) -> None:
-        """Make pairs of the units that a stretch reads, if it works at a larger variance with them."""
-        able = {id(k) for k in stretch.kernels if not k.reads.stream.root.blocked and not self._reading(k).is_odd}
+    def _pair(self, line: list[Kernel]) -> None:
+        """Make pairs of the units that a line of kernels reads, if it could work at a larger variance with them."""
+        able = {id(k) for k in line if not k.reads.stream.root.blocked and not Reading(k.reads.functions).is_odd}
         plain, mirrored = (
-            operating_power([(Reading(k.reads.functions, id(k) in which), k.copies) for k in self._active(stretch)])
+            operating_power([(Reading(k.reads.functions, id(k) in which), k.copies) for k in line if k.reads.functions])
             for which in (set(), able)
         )
         if (mirrored or 0.0) > (plain or 0.0):
-            self.paired |= {id(k.reads.stream.root) for k in stretch.kernels if id(k) in able}
-
-    def _active(self, stretch: Stretch) -> list[Kernel]:
-        return [kernel for kernel in stretch.kernels if kernel.reads.functions]
+            self.paired |= {id(k.reads.stream.root) for k in line if id(k) in able}
 
     def _read_in(self, stretch: Stretch) -> list[tuple[Reading, int]]:
-        return [(self._reading(k), k.copies) for k in self._active(stretch) if k.reads.arrives is not None]
+        active = [k for k in stretch.kernels if k.reads.functions and k.reads.arrives is not None]
+        return [(self._reading(k), k.copies) for k in active]
 
     def _reads_pairs(self, kernel: Kernel) -> bool:
         return id(kernel.reads.stream.root) in self.paired
@@ -103,16 +109,27 @@ class _Planner:
     def _target(self, kernel: Kernel) -> float:
         """The variance of what a kernel writes."""
         if kernel.branch_of is not None:
-            share = (BUDGET - 1) / kernel.branch_of.branches
             power = self._power(kernel.branch_of) if kernel.reads.arrives is not None else 1.0
-            return power * min(share / kernel.scale**2, 1.0) if kernel.scale else power
+            return power * min(_share(kernel.branch_of) / kernel.scale**2, 1.0) if kernel.scale else power
         return 1.0 if kernel.writes.root.ends and not kernel.repeats else self._power(kernel.stretch)
+
+    def _second(self, kernel: Kernel, power: float) -> float:
+        """The mean square of what a kernel reads."""
+        reading = self._reading(kernel)
+        return self.arriving(reading) if self.arriving and kernel.reads.is_input else reading.second(power)
+
+    def power_before(self, kernel: Kernel) -> float:
+        """The variance of what a kernel reads, before the activations."""
+        power = self._power(kernel.reads.arrives)
+        if kernel.after and kernel.reads.arrives is not None:
+            power *= (1 + _share(kernel.reads.arrives)) ** kernel.after
+        return power
 
     def planned(self, kernel: Kernel) -> Planned:
         """What is chosen for one kernel."""
         reads, writes = self._reads_pairs(kernel), self._writes_pairs(kernel)
-        power = self._power(kernel.reads.arrives)
-        gain = math.sqrt(self._target(kernel) / self._reading(kernel).second(power))
+        power = self.power_before(kernel)
+        gain = math.sqrt(self._target(kernel) / self._second(kernel, power))
         *window, rows, columns = kernel.parameter.shape
         half = (*window, rows // (1 + reads), columns // (1 + writes))
         taps, central = math.prod(window), self._is_central(kernel, half)
@@ -146,3 +163,8 @@ class _Planner:
         if kernel.branch_of is not None:
             words.append(f"one of {kernel.branch_of.branches} branches")
         return "; ".join(words)
+
+
+def _share(stretch: Stretch) -> float:
+    """What each branch adds to the power of a signal, so that all together they make it grow by the budget."""
+    return math.log(BUDGET) / stretch.branches

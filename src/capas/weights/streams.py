@@ -76,26 +76,28 @@ class Stretch:
     """Kernels that work at one variance: from the input or a normalization to the next, or inside a branch.
 
     Attributes:
+        line: the network, or the branch, that it is a part of: the kernels of all stretches in it.
         kernels: in the order of the computation.
         branches: how many branches are added to its signal on the way.
     """
 
+    line: list[Kernel] = field(default_factory=list)
     kernels: list[Kernel] = field(default_factory=list)
     branches: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Place:
     """Where an activation stands that reads a standard signal.
 
     Attributes:
         path: its path.
-        stretch: what it belongs to.
+        line: the network, or the branch, that it is a part of.
         copies: how many there are of it, one after another.
     """
 
     path: str
-    stretch: Stretch
+    line: list[Kernel]
     copies: int
 
 
@@ -108,6 +110,7 @@ class Point:
         functions: what it has gone through since it was written.
         arrives: the stretch whose variance it has; None where it counts as standard.
         channels: size of its last axis before positions were made features.
+        is_input: whether it is the network's input, or functions of it.
         standard: whether it counts as standard: the input, what a kernel or a normalization gave, or a sum of such.
         places: the activations on standard signals that it has gone through since it was written.
     """
@@ -116,6 +119,7 @@ class Point:
     functions: Functions
     arrives: Stretch | None
     channels: int
+    is_input: bool = False
     standard: bool = True
     places: tuple[Place, ...] = ()
 
@@ -131,6 +135,8 @@ class Kernel:
         writes: the stream that it writes.
         stretch: what it belongs to.
         copies: how many there are of it, one after another.
+        after: how many branches were added to its stretch before it.
+        in_branch: whether it stands in a branch that is added to the signal.
         branch_of: the stretch that it is added to, if it is the last one of a branch.
         scale: the factor that the network puts on the branch.
     """
@@ -141,6 +147,8 @@ class Kernel:
     writes: Stream
     stretch: Stretch
     copies: int
+    after: int
+    in_branch: bool = False
     branch_of: Stretch | None = None
     scale: float = 1.0
 
@@ -166,7 +174,7 @@ def read_streams(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dic
         [('0/weight', (), "the network's input"), ('3/weight', (nn.Activation('relu'),), '')]
     """
     reader = _Reader(frozenset(given))
-    start = Point(Stream("the network's input"), (), None, shape[-1] if shape else 1)
+    start = Point(Stream("the network's input"), (), None, shape[-1] if shape else 1, is_input=True)
     end = reader.read(network, shape, start, "")
     end.stream.root.ends = True
     end.stream.root.blocked = end.stream.root.blocked or "the network's output"
@@ -183,7 +191,7 @@ class _Reader:
     def __init__(self, given: frozenset[str]) -> None:
         self.given = given
         self.kernels: dict[str, Kernel] = {}
-        self.stretch, self.copies = Stretch(), 1
+        self.stretch, self.copies, self.inside = Stretch(), 1, False
 
     def read(self, layer: Layer, shape: Shape, before: Point, path: str) -> Point:
         """Note the kernels inside a layer; the place behind it."""
@@ -201,7 +209,7 @@ class _Reader:
             case Activation() | PReLU() | Swish() | Shaped():
                 function = plain(layer)
                 if function.name or is_elementwise(function):
-                    here = (Place(path, self.stretch, self.copies),)
+                    here = (Place(path, self.stretch.line, self.copies),)
                     places = _union(before.places, here) if before.standard and not before.functions else ()
                     functions = (*before.functions, function)
                     return replace(before, functions=functions, standard=False, places=places)
@@ -218,21 +226,24 @@ class _Reader:
         if why or any(joined(path, name) in self.given for name in declared):
             _block(before.stream, why or "a scheme that was given")
         if layer.children(shape) or not declared:
-            before = replace(before, functions=(), arrives=None, places=())
+            before = replace(before, functions=(), arrives=None, is_input=False, places=())
         after = Stream(before.stream.root.blocked if why else "", False)
         if any(joined(path, name) in self.given for name in declared):
             after.blocked = "a scheme that was given"
         for name, parameter in declared.items():
-            kernel = Kernel(parameter, layer, before, after, self.stretch, self.copies)
+            added = before.arrives.branches if before.arrives is not None else 0
+            kernel = Kernel(parameter, layer, before, after, self.stretch, self.copies, added, self.inside)
             self.kernels[joined(path, name)] = kernel
             self.stretch.kernels.append(kernel)
-        return Point(after, (), self.stretch if declared else None, output[-1] if output else 1, bool(declared))
+            self.stretch.line.append(kernel)
+        arrives, channels = self.stretch if declared else None, output[-1] if output else 1
+        return Point(after, (), arrives, channels, standard=bool(declared))
 
     def _normalized(self, before: Point) -> Point:
         before.stream.root.ends = True
-        self.stretch = Stretch()
+        self.stretch = Stretch(self.stretch.line)
         behind = Stream().join(before.stream)
-        return replace(before, stream=behind, functions=(), arrives=None, standard=True, places=())
+        return replace(before, stream=behind, functions=(), arrives=None, is_input=False, standard=True, places=())
 
     def _repeat(self, layer: Repeat, shape: Shape, before: Point, path: str) -> Point:
         (block,) = layer.children(shape)
@@ -259,6 +270,7 @@ class _Reader:
             kernel = self.kernels.pop(name)
             forgotten[name] = kernel.reads
             kernel.stretch.kernels.remove(kernel)
+            kernel.stretch.line.remove(kernel)
             if kernel.branch_of is not None:
                 kernel.branch_of.branches -= kernel.copies
         return forgotten
@@ -266,6 +278,7 @@ class _Reader:
     def _branch(self, layer: Layer, shape: Shape, before: Point, path: str, scale: float) -> Point:
         """A branch whose output is added to the signal: a stretch of its own."""
         main, self.stretch = self.stretch, Stretch()
+        was_inside, self.inside = self.inside, True
         known = set(self.kernels)
         out = self.read(layer, shape, before, path)
         for name in self.kernels.keys() - known:
@@ -273,7 +286,7 @@ class _Reader:
             if kernel.writes.root is out.stream.root and out.arrives is not None and kernel.branch_of is None:
                 kernel.branch_of, kernel.scale = main, scale
                 main.branches += kernel.copies
-        self.stretch = main
+        self.stretch, self.inside = main, was_inside
         return out
 
     def _residual(self, layer: Residual, shape: Shape, before: Point, path: str) -> Point:
@@ -285,7 +298,7 @@ class _Reader:
         stream = skip.stream.join(out.stream)
         functions = skip.functions if skip.functions == out.functions else ()
         standard, places = all(p.standard or p.places for p in (skip, out)), _union(skip.places, out.places)
-        return Point(stream, functions, skip.arrives, skip.channels, standard, places)
+        return Point(stream, functions, skip.arrives, skip.channels, standard=standard, places=places)
 
     def _parallel(self, layer: Parallel, shape: Shape, before: Point, path: str) -> Point:
         ends = [self.read(child, shape, before, joined(path, name)) for name, child, shape in layer.children(shape)]
@@ -299,7 +312,7 @@ class _Reader:
         standard = alike and all(end.standard for end in ends)
         places = () if layer.combine == "product" else _union(*(end.places for end in ends))
         functions, arrives = (ends[0].functions, ends[0].arrives) if alike else ((), None)
-        return Point(stream, functions, arrives, channels, standard, places)
+        return Point(stream, functions, arrives, channels, standard=standard, places=places)
 
 
 def joined(path: str, name: str) -> str:

@@ -25,11 +25,10 @@ def tailor(network: Layer, input_shape: Shape) -> Layer:
 
     $$E\,a = 0, \qquad E\,a^2 = 1, \qquad Q' = E\,z a a' \le 1, \qquad \chi = E\,a'^2 \le 1.5^{1/N},$$
 
-    where N is the number of such activations, or of kernels that read them, whichever is larger, in the stretch of the
-    network from the input or a normalization to the next, or in the branch; copies of a `Repeat` counted. So gradients
-    grow by 1.5 at most over each stretch. Q' is 1 where that goes together with the largest $\chi$; odd activations
-    stay odd, and they and those with a bend between straight lines, such as ReLU, have Q' < 1. No activation is made to
-    grow gradients by more than it does as it is.
+    where N is the number of such activations, or of kernels that read them, whichever is larger, in the network, or in
+    the branch if they stand in one; copies of a `Repeat` counted. So gradients grow by 1.5 at most over all of them. Q'
+    is 1 where that goes together with the largest $\chi$; odd activations stay odd, and they and those with a bend
+    between straight lines, such as ReLU, have Q' < 1. None is made to grow gradients by more than it does as it is.
 
     `capas.init` then finds that every signal can have variance 1, and draws plain orthogonal weights. Names, shapes
     and parameters of the network do not change.
@@ -78,13 +77,13 @@ def _growths(kernels: Iterable[Kernel]) -> dict[str, float]:
     places = {place.path: place for kernel in readers for place in kernel.reads.places}
     passed, read = Counter[int](), Counter[int]()
     for place in places.values():
-        passed[id(place.stretch)] += place.copies
+        passed[id(place.line)] += place.copies
     for kernel in readers:
-        read[id(kernel.stretch)] += kernel.copies
-    counts = {path: passed[id(place.stretch)] for path, place in places.items()}
+        read[id(kernel.stretch.line)] += kernel.copies
+    counts = {path: passed[id(place.line)] for path, place in places.items()}
     for kernel in readers:
         for place in kernel.reads.places:
-            counts[place.path] = max(counts[place.path], read[id(kernel.stretch)])
+            counts[place.path] = max(counts[place.path], read[id(kernel.stretch.line)])
     return {path: ALLOWED ** (1 / count) for path, count in counts.items()}
 
 

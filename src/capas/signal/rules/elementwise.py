@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..align import aligned
+from ..choice import Choice, choice
 from ..field import Content, Field
 from ..function import apply
 from ..gradient import Gradient, plus
 from ..interpret import Value, Walk, refuse, rule
 from ..law import Law, added, constant
-from ..maximum import Choice, choice
 
 
 def _special(name: str) -> Callable[..., Any]:
@@ -164,7 +164,7 @@ def _winner(one: Law, other: Law) -> Choice | None:
     for entry, largest in ((one, other), (other, one)):
         root = largest.origin[0] if largest.origin else largest
         if root.maximum_of is not None and (entry is root.maximum_of[0] or not largest.origin):
-            return choice(*root.maximum_of, root)
+            return choice(*root.maximum_of, root, ties=True)
     return None
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ..choice import Choice
 from ..field import Content, Field
 from ..gradient import Gradient, noise
 from ..interpret import Value, Walk, refuse, rule
 from ..law import constant
-from ..maximum import Choice, maximum, mean_of_maximum
+from ..maximum import maximum, mean_of_maximum
 from ..normal import fresh, given_unit, mixed
 from ..quadrature import Numbers
 from ..term import correlated

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from ..align import edges_of, expanded, run_of
+from ..choice import choice
 from ..field import Content, Field, Role
 from ..finite import note_width
 from ..gradient import noise, plus
 from ..interpret import Value, Walk, refuse, rule
 from ..law import Law, constant
 from ..linear import of_weights, outer_power, through_weights
-from ..maximum import choice, maximum
+from ..maximum import maximum
 from ..mirror import read_by, written_by
 from ..normal import fresh, mixed
 from ..quadrature import Numbers
@@ -256,14 +257,11 @@ def scatter(walk: Walk, equation: Any, source: Value, operand: Value, *start: Va
 def _to_winners(law: Law, gradient: Any, table: Numbers, sites: int) -> Any:
     if is_zero(gradient):
         return noise(0.0)
-    outside = np.append(np.isneginf(np.broadcast_to(law.offset[:, 0], (sites,))), True)
-    table = np.where(outside[table], -1, table)
-    winner, count = choice(law, table, sites), (table >= 0).sum(1)
-    fewer = np.append(np.sqrt(count.max() / count), 0.0)
+    winner = choice(law, table, sites, maximum(law, table, sites), ties=False)
     total: Any = None
-    for tap in table.T:
+    for tap, odds in zip(table.T, winner.odds.T, strict=True):
         back = np.full(sites, -1)
         back[tap[tap >= 0]] = np.flatnonzero(tap >= 0)
-        share = gradient.gather(back).times(winner).times(constant(fewer[back]))
+        share = gradient.gather(back).times(winner).times(constant(np.sqrt(odds[back])))
         total = share if total is None else plus(total, share)
     return total
