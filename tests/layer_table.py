@@ -334,6 +334,21 @@ ACTIVATION = [
     Case("prelu start", nn.PReLU(start=-0.5), (3,), (3,), o.prelu, *_x("PReLU", "..., 3", (2, 2))),
     Case("swish", nn.Swish(start=2.0), (3,), (3,), o.swish, *_x("Swish", "..., 3", (2, 4))),
     Case(
+        "shaped",
+        nn.Shaped("sigmoid", alpha=0.5, beta=-1.25, gamma=3.5, delta=-0.25),
+        (2, 3),
+        (2, 3),
+        o.shaped(o.elementwise(lambda x: 1 / (1 + np.exp(-x))), 0.5, -1.25, 3.5, -0.25),
+    ),
+    Case(
+        "shaped with a parameter",
+        nn.Shaped(nn.PReLU(start=0.5), beta=0.75, gamma=1.5),
+        (2, 3),
+        (2, 3),
+        o.shaped(o.prelu, 1.0, 0.75, 1.5, 0.0),
+        *_x("PReLU", "..., 3", (2, 4)),
+    ),
+    Case(
         "softmax",
         nn.Softmax(),
         (2, 4),

@@ -35,6 +35,10 @@ def swish(p: Arrays, x: Array) -> Array:
     return x / (1 + np.exp(-p["beta"] * x))
 
 
+def shaped(activation: Oracle, alpha: float, beta: float, gamma: float, delta: float) -> Oracle:
+    return lambda p, x: gamma * activation(p, alpha * x + beta) + gamma * delta
+
+
 def softmax(p: Arrays, x: Array) -> Array:
     return np.exp(x) / np.exp(x).sum(-1, keepdims=True)
 

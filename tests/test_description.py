@@ -16,6 +16,7 @@ simple = st.one_of(
     st.builds(lambda slope: nn.Activation("leaky_relu", negative_slope=slope), st.floats(0.01, 0.9)),
     st.builds(nn.Conv, sizes, st.lists(sizes, min_size=1, max_size=3).map(tuple), dilation=sizes),
     st.builds(lambda lo, hi: nn.Conv(2, (3,), padding=((lo, hi),)), sizes, sizes),
+    st.builds(nn.Shaped, st.sampled_from(sorted(nn.activations)), st.floats(0.01, 2), st.floats(-3, 3)),
     st.builds(nn.Dropout, st.floats(0, 0.9)),
     st.builds(nn.GroupNorm, sizes),
     st.builds(nn.MaxPool, st.just((2, 2)), stride=sizes),

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from capas.weights.feed import feeds
 
 import capas
 from capas import nn, weights
 from capas.errors import ArgumentError
-from capas.weights.feed import feeds
 from capas.weights.initialize import schemes
 
 relu, tanh = nn.Activation("relu"), nn.Activation("tanh")

@@ -10,7 +10,7 @@ from capas.errors import ArgumentError, CapasError, DataError, ShapeError
 LAYERS = (
     "Activation, AvgPool, BatchNorm, Conv, ConvTranspose, Dense, Dropout, Embedding, Flatten, GlobalAvgPool, "
     "GlobalMaxPool, GroupNorm, InstanceNorm, LayerNorm, LogSoftmax, MaxPool, PReLU, Parallel, RMSNorm, Repeat, "
-    "Reshape, Residual, Sequential, Softmax, Swish, WeightStandardized"
+    "Reshape, Residual, Sequential, Shaped, Softmax, Swish, WeightStandardized"
 )
 
 
@@ -110,6 +110,19 @@ OPTIONS = [
         lambda: nn.AvgPool((3, 2), padding=((2, 2), (0, 2))),
         "AvgPool: expected padding narrower than the window (3, 2), got ((2, 2), (0, 2)). Pad less: a window "
         "of nothing but padding has no maximum and no mean.",
+    ),
+    (
+        lambda: nn.Shaped(nn.Dense(2)),
+        "Shaped: expected an activation: a name, a function of arrays, nn.PReLU or nn.Swish, got nn.Dense(2). Put "
+        "other layers before or after it.",
+    ),
+    (
+        lambda: nn.Shaped("tanh", gamma=float("inf")),
+        "Shaped: expected gamma to be a finite number, got inf. Give it as a Python number, for example gamma=0.5.",
+    ),
+    (
+        lambda: nn.Shaped("tanh", beta="1"),
+        "Shaped: expected beta to be a finite number, got '1'. Give it as a Python number, for example beta=0.5.",
     ),
     (
         lambda: nn.Reshape((2, -1, -1)),

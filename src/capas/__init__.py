@@ -16,5 +16,6 @@ from .train import History as History
 from .train import evaluate as evaluate
 from .train import fit as fit
 from .weights import calibrate as calibrate
+from .weights import tailor as tailor
 
 __version__ = "0.1.0"

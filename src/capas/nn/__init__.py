@@ -31,4 +31,5 @@ from .repeat import Repeat as Repeat
 from .shape import Embedding as Embedding
 from .shape import Flatten as Flatten
 from .shape import Reshape as Reshape
+from .shaped import Shaped as Shaped
 from .standardized import WeightStandardized as WeightStandardized

@@ -35,6 +35,18 @@ def between(layer: Layer, low: float, high: float, **values: float) -> None:
             )
 
 
+def finite(layer: Layer, **values: float) -> None:
+    """Options that must be finite numbers."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise ArgumentError(
+                type(layer).__name__,
+                expected=f"{name} to be a finite number",
+                got=repr(value),
+                remedy=f"Give it as a Python number, for example {name}=0.5.",
+            )
+
+
 def one_of(layer: Layer, choices: tuple[str, ...], **values: str) -> None:
     """Options that must be one of a few words."""
     for name, value in values.items():

@@ -18,3 +18,4 @@ from .schemes import Zeros as Zeros
 from .structured import DeltaOrthogonal as DeltaOrthogonal
 from .structured import Identity as Identity
 from .structured import Orthogonal as Orthogonal
+from .tailor import tailor as tailor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, reduce
 from typing import NamedTuple
 
@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ArgumentError
-from ..signal import expectation
+from ..signal import UnknownPrimitive, expectation
+from ..signal.propagate import propagate
 from ..signal.quadrature import Numbers, normal_nodes
 from .streams import Functions, Kernel
 
@@ -43,7 +44,7 @@ class Reading(NamedTuple):
     @property
     def is_odd(self) -> bool:
         """Whether the functions are odd as they are."""
-        return _is_odd(self.functions)
+        return is_odd(self.functions)
 
     def asymmetry(self, power: float) -> float:
         """(E f)² / E f² of a normal z of this variance: the share that is the same for all inputs."""
@@ -68,9 +69,22 @@ def _chain(functions: Functions, z: jax.Array) -> jax.Array:
 
 
 @lru_cache(maxsize=256)
-def _is_odd(functions: Functions) -> bool:
+def is_odd(functions: Functions) -> bool:
+    """Whether f(-z) = -f(z)."""
     z = jnp.linspace(0.01, 6.0, 120)
     return bool(jnp.abs(_chain(functions, z) + _chain(functions, -z)).max() <= ODD)
+
+
+@lru_cache(maxsize=256)
+def kinks(function: Callable[[jax.Array], jax.Array]) -> tuple[float, ...]:
+    """Where a function of a number is not smooth, between -9.5 and 9.5, as its program says."""
+    spec = jax.ShapeDtypeStruct((2,), jnp.float32)
+    try:
+        flow = propagate(lambda _, z: function(z), {}, spec, backward=False)
+    except UnknownPrimitive:
+        return (0.0,)
+    latents = flow.rows[-1].field.blocks[0][1].latents if flow.rows else ()
+    return tuple(sorted({float(kink) for latent in latents for kink in latent.breaks.ravel()}))
 
 
 @lru_cache(maxsize=1024)
@@ -93,7 +107,7 @@ def log_growth(reading: Reading) -> Numbers:
     grows; $Q' = \sqrt q\,E[z f f'] / E f^2$, by which a deviation of the variance does; $1/(1 - a)$ with $a = (E f)^2 /
     E f^2$, by which the share of the power shrinks that depends on the input.
     """
-    nodes, weight = normal_nodes(np.zeros((1, 0)))
+    nodes, weight = normal_nodes(np.array([kinks(reading)]) / np.sqrt(POWERS)[:, None])
     with jax.enable_x64(True):
         z = jnp.asarray(np.sqrt(POWERS)[:, None] * nodes)
         value, slope = (np.asarray(v) for v in jax.jvp(reading.__call__, (z,), (jnp.ones_like(z),)))
@@ -132,4 +146,4 @@ def operating_power(readings: Sequence[tuple[Reading, int]]) -> float | None:
 
 def is_asymmetric(kernel: Kernel) -> bool:
     """Whether what a kernel reads goes through activations that are not odd, so that it may have a mean."""
-    return bool(kernel.reads.functions) and not _is_odd(kernel.reads.functions)
+    return bool(kernel.reads.functions) and not is_odd(kernel.reads.functions)

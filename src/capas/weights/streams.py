@@ -28,6 +28,7 @@ from ..nn import (
     Residual,
     RMSNorm,
     Sequential,
+    Shaped,
     Swish,
 )
 from ..nn.layer import Shape, paths
@@ -85,6 +86,21 @@ class Stretch:
     branches: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where an activation stands that reads a standard signal.
+
+    Attributes:
+        path: its path.
+        line: the network, or the branch, that it is a part of.
+        copies: how many there are of it, one after another.
+    """
+
+    path: str
+    line: list[Kernel]
+    copies: int
+
+
 @dataclass(frozen=True)
 class Point:
     """A place between layers.
@@ -95,6 +111,8 @@ class Point:
         arrives: the stretch whose variance it has; None where it counts as standard.
         channels: size of its last axis before positions were made features.
         is_input: whether it is the network's input, or functions of it.
+        standard: whether it counts as standard: the input, what a kernel or a normalization gave, or a sum of such.
+        places: the activations on standard signals that it has gone through since it was written.
     """
 
     stream: Stream
@@ -102,6 +120,8 @@ class Point:
     arrives: Stretch | None
     channels: int
     is_input: bool = False
+    standard: bool = True
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(eq=False)
@@ -178,7 +198,7 @@ class _Reader:
         match layer:
             case Sequential():
                 for name, child, inner in layer.children(shape):
-                    before = self.read(child, inner, before, _joined(path, name))
+                    before = self.read(child, inner, before, joined(path, name))
                 return before
             case Repeat():
                 return self._repeat(layer, shape, before, path)
@@ -186,10 +206,13 @@ class _Reader:
                 return self._residual(layer, shape, before, path)
             case Parallel():
                 return self._parallel(layer, shape, before, path)
-            case Activation() | PReLU() | Swish():
+            case Activation() | PReLU() | Swish() | Shaped():
                 function = plain(layer)
                 if function.name or is_elementwise(function):
-                    return replace(before, functions=(*before.functions, function))
+                    here = (Place(path, self.stretch.line, self.copies),)
+                    places = _union(before.places, here) if before.standard and not before.functions else ()
+                    functions = (*before.functions, function)
+                    return replace(before, functions=functions, standard=False, places=places)
         if isinstance(layer, CARRY):
             return before
         if isinstance(layer, NORMALIZE):
@@ -200,47 +223,57 @@ class _Reader:
         declared = {n: p for n, p in _own(layer, shape) if p.role == "kernel"}
         output = layer.output_shape(shape)
         why = _unpaired(layer, declared)
-        if why or any(_joined(path, name) in self.given for name in declared):
+        if why or any(joined(path, name) in self.given for name in declared):
             _block(before.stream, why or "a scheme that was given")
         if layer.children(shape) or not declared:
-            before = replace(before, functions=(), arrives=None, is_input=False)
+            before = replace(before, functions=(), arrives=None, is_input=False, places=())
         after = Stream(before.stream.root.blocked if why else "", False)
-        if any(_joined(path, name) in self.given for name in declared):
+        if any(joined(path, name) in self.given for name in declared):
             after.blocked = "a scheme that was given"
         for name, parameter in declared.items():
             added = before.arrives.branches if before.arrives is not None else 0
             kernel = Kernel(parameter, layer, before, after, self.stretch, self.copies, added, self.inside)
-            self.kernels[_joined(path, name)] = kernel
+            self.kernels[joined(path, name)] = kernel
             self.stretch.kernels.append(kernel)
             self.stretch.line.append(kernel)
-        return Point(after, (), self.stretch if declared else None, output[-1] if output else 1)
+        arrives, channels = self.stretch if declared else None, output[-1] if output else 1
+        return Point(after, (), arrives, channels, standard=bool(declared))
 
     def _normalized(self, before: Point) -> Point:
         before.stream.root.ends = True
         self.stretch = Stretch(self.stretch.line)
         behind = Stream().join(before.stream)
-        return replace(before, stream=behind, functions=(), arrives=None, is_input=False)
+        return replace(before, stream=behind, functions=(), arrives=None, is_input=False, standard=True, places=())
 
     def _repeat(self, layer: Repeat, shape: Shape, before: Point, path: str) -> Point:
         (block,) = layer.children(shape)
         self.copies *= layer.copies
-        once = self.read(block.layer, block.shape, before, _joined(path, block.name))
+        once = self.read(block.layer, block.shape, before, joined(path, block.name))
         if layer.copies > 1:
-            self._forget(_joined(path, block.name))
+            first = self._forget(joined(path, block.name))
             again = replace(once, stream=once.stream.join(before.stream))
-            once = self.read(block.layer, block.shape, again, _joined(path, block.name))
+            once = self.read(block.layer, block.shape, again, joined(path, block.name))
+            for name, point in first.items():
+                kernel = self.kernels[name]
+                kernel.reads = replace(kernel.reads, places=_union(point.places, kernel.reads.places))
             once = replace(once, stream=once.stream.join(before.stream))
         self.copies //= layer.copies
         return once
 
-    def _forget(self, path: str) -> None:
-        """Take back what was noted of the layers under a path: they are read again, behind themselves."""
+    def _forget(self, path: str) -> dict[str, Point]:
+        """Take back what was noted of the layers under a path: they are read again, behind themselves.
+
+        Returns what every kernel read.
+        """
+        forgotten = {}
         for name in [name for name in self.kernels if name.startswith(f"{path}/")]:
             kernel = self.kernels.pop(name)
+            forgotten[name] = kernel.reads
             kernel.stretch.kernels.remove(kernel)
             kernel.stretch.line.remove(kernel)
             if kernel.branch_of is not None:
                 kernel.branch_of.branches -= kernel.copies
+        return forgotten
 
     def _branch(self, layer: Layer, shape: Shape, before: Point, path: str, scale: float) -> Point:
         """A branch whose output is added to the signal: a stretch of its own."""
@@ -260,13 +293,15 @@ class _Reader:
         children = {child.name: child for child in layer.children(shape)}
         skip = before
         if "shortcut" in children:
-            skip = self.read(layer.shortcut, shape, before, _joined(path, "shortcut"))  # type: ignore[arg-type]
-        out = self._branch(layer.block, shape, before, _joined(path, "block"), layer.scale)
+            skip = self.read(layer.shortcut, shape, before, joined(path, "shortcut"))  # type: ignore[arg-type]
+        out = self._branch(layer.block, shape, before, joined(path, "block"), layer.scale)
         stream = skip.stream.join(out.stream)
-        return Point(stream, skip.functions if skip.functions == out.functions else (), skip.arrives, skip.channels)
+        functions = skip.functions if skip.functions == out.functions else ()
+        standard, places = all(p.standard or p.places for p in (skip, out)), _union(skip.places, out.places)
+        return Point(stream, functions, skip.arrives, skip.channels, standard=standard, places=places)
 
     def _parallel(self, layer: Parallel, shape: Shape, before: Point, path: str) -> Point:
-        ends = [self.read(child, shape, before, _joined(path, name)) for name, child, shape in layer.children(shape)]
+        ends = [self.read(child, shape, before, joined(path, name)) for name, child, shape in layer.children(shape)]
         stream = ends[0].stream
         for end in ends[1:]:
             stream = stream.join(end.stream)
@@ -274,11 +309,20 @@ class _Reader:
             _block(stream, f"branches combined by {layer.combine}")
         alike = layer.combine == "concatenate" and len({end.functions for end in ends}) == 1
         channels = layer.output_shape(shape)[-1]
-        return Point(stream, ends[0].functions if alike else (), ends[0].arrives if alike else None, channels)
+        standard = alike and all(end.standard for end in ends)
+        places = () if layer.combine == "product" else _union(*(end.places for end in ends))
+        functions, arrives = (ends[0].functions, ends[0].arrives) if alike else ((), None)
+        return Point(stream, functions, arrives, channels, standard=standard, places=places)
 
 
-def _joined(path: str, name: str) -> str:
+def joined(path: str, name: str) -> str:
+    """A path and a name inside."""
     return f"{path}/{name}" if path else name
+
+
+def _union(*places: tuple[Place, ...]) -> tuple[Place, ...]:
+    """Every path once, as it was read last."""
+    return tuple({place.path: place for some in places for place in some}.values())
 
 
 def _block(stream: Stream, why: str) -> None:
@@ -298,14 +342,21 @@ def _unpaired(layer: Layer, declared: dict[str, Parameter]) -> str:
     return "standardized weights" if type(layer).__name__ == "WeightStandardized" else ""
 
 
-def plain(layer: Activation | PReLU | Swish) -> Activation:
-    """A learned activation as the function that it starts as."""
+def plain(layer: Activation | PReLU | Swish | Shaped) -> Activation:
+    """An activation that is learned or shaped as the function that it starts as."""
     match layer:
         case PReLU(start=slope):
             return Activation("leaky_relu", negative_slope=slope)
         case Swish(start=beta):
             return Activation(_swish, beta=beta)
+        case Shaped(activation, alpha, beta, gamma, delta):
+            inner = plain(activation)  # type: ignore[arg-type]
+            return Activation(_shaped, inner=inner, alpha=alpha, beta=beta, gamma=gamma, delta=delta)
     return layer
+
+
+def _shaped(x: Array, inner: Activation, alpha: float, beta: float, gamma: float, delta: float) -> Array:
+    return gamma * (inner(alpha * x + beta) + delta)
 
 
 def _swish(x: Array, beta: float) -> Array:
