@@ -278,7 +278,7 @@ def test_bfloat16_computes_in_half_the_bits_and_keeps_the_weights():
 def test_only_kernels_decay():
     net = nn.Sequential(nn.Dense(6), nn.LayerNorm(), nn.Repeat(nn.Dense(6), 3), nn.PReLU())
     model = start(net)
-    optimizer = default_optimizer(net, (6,), 100, 1e-2)
+    optimizer = default_optimizer(model, 100, 1e-2)
     params = jax.tree.map(jnp.ones_like, model.params)
     state = optimizer.init(params)
     for _ in range(5):
