@@ -171,6 +171,15 @@ def _sequences(network: nn.Layer, **options: Any) -> Architecture:
     return Architecture(network, (12, WIDTH), **{"batch": 16, "scheme": weights.He(), **options})
 
 
+def _auto(network: nn.Layer, **options: Any) -> Architecture:
+    """Weights as they are by default, and an input off its centre."""
+    return Architecture(network, **{"mean": 0.7, "scheme": "auto", **options})
+
+
+def _auto_images(network: nn.Layer, size: int = 6, **options: Any) -> Architecture:
+    return _auto(network, shape=(size, size, WIDTH), **{"batch": 8, **options})
+
+
 def _shared(params: Any, x: jax.Array) -> jax.Array:
     """The same matrix in two layers, one after the other."""
     x = jax.nn.relu(x @ params["w"])
@@ -218,7 +227,6 @@ INPUTS_AND_WEIGHTS = {
     "silu, small weights": Architecture(_chain("silu", "silu", "silu"), scheme=LECUN(0.5)),
     "relu, large weights": Architecture(_chain("relu", "relu"), mean=0.7, scheme=LECUN(4.0)),
     "orthogonal tanh": Architecture(_chain("tanh", "tanh"), scheme=weights.Orthogonal(1.5)),
-    "default gelu": Architecture(_chain("gelu", "gelu", width=512), (512,), scheme="auto"),
     "uniform weights, widths": Architecture(
         nn.Sequential(nn.Dense(512), "elu", nn.Dense(256), "tanh", nn.Dense(384)), scheme=weights.Glorot(1.5)
     ),
@@ -375,4 +383,76 @@ CNNS = {
         _chain(nn.Sequential("tanh", nn.Dropout(0.5), "relu")), scheme=LECUN(1.5), training=True, batch=255
     ),
 }
-ARCHITECTURES: dict[str, Architecture | Program] = {**CHAINS, **INPUTS_AND_WEIGHTS, **BRANCHES, **NORMS, **CNNS}
+DEFAULTS = {
+    "default gelu": Architecture(_chain("gelu", "gelu", width=512), (512,), scheme="auto"),
+    "default relu, mirrored": _auto(_chain("relu", "relu", "relu")),
+    "default gelu, mirrored": _auto(_chain("gelu", "gelu", "gelu")),
+    "default sigmoid, mirrored": _auto(_chain("sigmoid", "sigmoid", "sigmoid")),
+    "default elu, mirrored": _auto(_chain("elu", "elu", "elu")),
+    "default softplus, mish, mirrored": _auto(_chain("softplus", "mish", "softplus")),
+    "default relu, biases": _auto(_chain("relu", "relu", "relu"), bias_std=0.3),
+    "default sigmoid, biases": _auto(_chain("sigmoid", "sigmoid"), bias_std=0.3),
+    "default mixed": _auto(_chain("relu", "tanh", "sigmoid", "elu")),
+    "default two functions": _auto(_chain(nn.Sequential("relu", "tanh"), nn.Sequential("elu", "sin"))),
+    "default tanh": _auto(_chain("tanh", "tanh", "tanh")),
+    "default odd width": _auto(
+        nn.Sequential(_dense(), "relu", _dense(), "relu", _dense(257), "relu", _dense(), "relu", _dense())
+    ),
+    "default widths": _auto(
+        nn.Sequential(_dense(384), "relu", _dense(512), "gelu", _dense(), "relu", _dense(320), "relu", _dense())
+    ),
+    "default repeat": _auto(nn.Sequential(_dense(), nn.Repeat(nn.Sequential("gelu", _dense()), 8), "gelu", _dense())),
+    "default repeat, sigmoid": _auto(
+        nn.Sequential(_dense(), nn.Repeat(nn.Sequential("sigmoid", _dense()), 20), "sigmoid", _dense())
+    ),
+    "default residual": _auto(
+        nn.Sequential(_dense(), *[nn.Residual(nn.Sequential("relu", _dense(), "relu", _dense()))] * 3, "relu", _dense())
+    ),
+    "default residual, one activation": _auto(
+        nn.Sequential(_dense(), *[nn.Residual(nn.Sequential("relu", _dense()))] * 4, "relu", _dense())
+    ),
+    "default residual repeat": _auto(
+        nn.Sequential(
+            _dense(), nn.Repeat(nn.Residual(nn.Sequential("gelu", _dense(), "gelu", _dense())), 5), "gelu", _dense()
+        )
+    ),
+    "default layer norm": _auto(
+        nn.Sequential(_dense(), "relu", _dense(), nn.LayerNorm(), "relu", _dense(), "relu", _dense()), narrow=False
+    ),
+    "default layer norm of relu": _auto(
+        nn.Sequential(_dense(), "relu", _dense(), "relu", nn.LayerNorm(), _dense()), narrow=False
+    ),
+    "default batch norm": _auto(
+        nn.Sequential(
+            *[_dense(2 * WIDTH), "relu", _dense(2 * WIDTH), nn.BatchNorm(), "relu"],
+            *[_dense(2 * WIDTH), "relu", _dense(2 * WIDTH)],
+        ),
+        training=True,
+        batch=700,
+    ),
+    "default dropout": _auto(_chain(*[nn.Sequential("relu", nn.Dropout(0.3))] * 3), training=True, batch=255),
+    "default prelu, swish": _auto(_chain(nn.PReLU(), nn.Swish(), nn.PReLU())),
+    "default cnn, circular": _auto_images(_cnn("relu", "relu", padding="circular")),
+    "default cnn, zero padding": _auto_images(_cnn("relu", "gelu")),
+    "default cnn, 6 layers": _auto_images(_cnn(*["relu"] * 5), size=7, batch=4),
+    "default cnn, 5 layers, circular": _auto_images(_cnn(*["sigmoid"] * 4, padding="circular")),
+    "default cnn, max pool": _auto_images(nn.Sequential(_cnn("relu"), "relu", nn.MaxPool((2, 2)), _conv()), draws=60),
+    "default cnn, max pool before relu": _auto_images(
+        nn.Sequential(_cnn("relu"), nn.MaxPool((2, 2)), "relu", _conv()), draws=60
+    ),
+    "default cnn, average pool": _auto_images(nn.Sequential(_cnn("relu"), "relu", nn.AvgPool((2, 2)), _conv())),
+    "default cnn, flatten": _auto_images(
+        nn.Sequential(_cnn("relu"), "relu", nn.Flatten(), _dense(), "relu", _dense()), size=4
+    ),
+    "default cnn, global average": _auto_images(
+        nn.Sequential(_cnn("relu"), "relu", nn.GlobalAvgPool(), _dense(), "relu", _dense())
+    ),
+}
+ARCHITECTURES: dict[str, Architecture | Program] = {
+    **CHAINS,
+    **INPUTS_AND_WEIGHTS,
+    **BRANCHES,
+    **NORMS,
+    **CNNS,
+    **DEFAULTS,
+}

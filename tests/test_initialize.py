@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from capas.weights.feed import feeds
 
 import capas
 from capas import nn, weights
 from capas.errors import ArgumentError
-from capas.weights.initialize import schemes
+from capas.weights.initialize import choices, schemes
+from capas.weights.streams import read_streams
 
 relu, tanh = nn.Activation("relu"), nn.Activation("tanh")
 WIDE = ["relu", "tanh", "sigmoid", "gelu", "elu", "silu", "softplus", "exp", "abs", "leaky_relu"]
@@ -21,10 +21,23 @@ def second(x):
     return float(np.square(np.asarray(x, np.float64)).mean())
 
 
+def power_of(function, variance):
+    """E f(z)² of a normal z of this variance, as a sum over a fine grid."""
+    z, step = np.linspace(-12, 12, 480_001, retstep=True)
+    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    return float((function(math.sqrt(variance) * z) ** 2 * density).sum() * step)
+
+
+def read_through(net, shape):
+    """The functions that every kernel reads through."""
+    return {path: kernel.reads.functions for path, kernel in read_streams(net, shape).items()}
+
+
+@pytest.mark.parametrize("count", [1, 4])
 @pytest.mark.parametrize("name", WIDE)
-def test_default_weights_keep_the_second_moment_through_any_activation(name):
+def test_default_weights_keep_the_second_moment_through_any_activation(name, count):
     """Width 200, 10 draws of weights and data: the mean second moment is within 5 standard errors of 1."""
-    net = nn.Sequential(nn.Dense(200), name, nn.Dense(200))
+    net = nn.Sequential(nn.Dense(200), *[name, nn.Dense(200)] * count)
     data = jax.random.normal(jax.random.key(9), (10, 64, 200))
     moments = [second(capas.init(net, input_shape=(200,), seed=s)(x)) for s, x in enumerate(data)]
     error = np.std(moments, ddof=1) / math.sqrt(10)
@@ -33,7 +46,11 @@ def test_default_weights_keep_the_second_moment_through_any_activation(name):
 
 
 def test_default_weights_of_other_shapes():
-    """Wider, narrower, convolution, stride, groups, transposed: Var(w) is gain² / fan_in throughout."""
+    """Wider, narrower, convolution, stride, groups, transposed: E w² is q / (fan_in E f²) throughout.
+
+    All layers work at one variance q, and the output has variance 1. Behind groups and tanh there are no pairs; behind
+    GELU and sigmoid half of the inputs carry what the others do, so that f is the odd part and E w² is twice as large.
+    """
     net = nn.Sequential(
         nn.Conv(32, (3, 3), padding="circular"),
         "relu",
@@ -47,10 +64,16 @@ def test_default_weights_of_other_shapes():
         nn.Dense(10),
     )
     model = capas.init(net, input_shape=(8, 8, 3))
-    expected = {"0": (27, 1), "2": (72, weights.gain("relu") ** 2), "4": (256, weights.gain("tanh") ** 2)}
-    expected |= {"7": (1024, weights.gain("gelu") ** 2), "9": (300, weights.gain("sigmoid") ** 2)}
-    for name, (fan_in, power) in expected.items():
-        assert second(model.params[name]["weight"]) == pytest.approx(power / fan_in, rel=1e-4)
+    q = 27 * second(model.params["0"]["weight"])
+    assert 0.1 < q < 0.3
+    expected = {
+        "2": 2 / 72,
+        "4": q / power_of(np.tanh, q) / 256,
+        "7": 2 / 1024,
+        "9": 2 / power_of(lambda z: np.tanh(z / 2), q) / 300,
+    }
+    for name, variance in expected.items():
+        assert second(model.params[name]["weight"]) == pytest.approx(variance, rel=1e-4)
 
 
 def test_biases_and_normalization_start_at_their_constants():
@@ -98,7 +121,7 @@ def test_biases_and_normalization_start_at_their_constants():
     ],
 )
 def test_what_stands_before_each_kernel(net, expected):
-    assert feeds(net, (4,)) == expected
+    assert read_through(net, (4,)) == expected
 
 
 def test_learned_swish_counts_as_it_starts():
@@ -108,7 +131,7 @@ def test_learned_swish_counts_as_it_starts():
 
 def test_pooling_flattening_and_dropout_pass_on():
     net = nn.Sequential(nn.Conv(4, (3, 3)), "relu", nn.MaxPool((2, 2)), nn.Flatten(), nn.Dropout(0.1), nn.Dense(4))
-    assert feeds(net, (4, 4, 1))["5/weight"] == (relu,)
+    assert read_through(net, (4, 4, 1))["5/weight"] == (relu,)
 
 
 def test_schemes_by_pattern():
@@ -126,8 +149,10 @@ def test_copies_of_a_repeat_are_drawn_apart_and_each_is_orthogonal():
     model = capas.init(nn.Repeat(nn.Sequential(nn.Dense(16), "tanh"), 3), input_shape=(16,))
     stacked = np.asarray(model.params["block"]["0"]["weight"], np.float64)
     assert stacked.shape == (3, 16, 16)
+    power = choices(nn.Repeat(nn.Sequential(nn.Dense(16), "tanh"), 3), (16,), "auto")["block/0/weight"].power
+    assert 0 < power < 1
     for matrix in stacked:
-        np.testing.assert_allclose(matrix @ matrix.T, weights.gain("tanh") ** 2 * np.eye(16), atol=1e-5)
+        np.testing.assert_allclose(matrix @ matrix.T, power / power_of(np.tanh, power) * np.eye(16), atol=1e-5)
     assert not np.allclose(stacked[0], stacked[1])
 
 
