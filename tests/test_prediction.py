@@ -11,7 +11,13 @@ from .comparison import differences
 from .monte_carlo import measure
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+def rows():
+    """Every architecture; where something is known not to hold, it has to fail."""
+    for name, row in ARCHITECTURES.items():
+        yield pytest.param(name, marks=[pytest.mark.xfail(strict=True, reason=row.gap)] if row.gap else [])
+
+
+@pytest.mark.parametrize("name", list(rows()))
 def test_every_signal_is_as_predicted(name):
     row = ARCHITECTURES[name]
     function, draw = build(row)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+
+import numpy as np
 
 from .align import edges_of, run_of
 from .field import Content, Field, Mixed
 from .gradient import Gradient, plus
-from .law import MINUS, added, constant
+from .law import MINUS, Law, added, constant
+
+HALF = np.full((1, 1), 0.5)
 
 
 def read_by(x: Field, w: Field, axes: Sequence[int], count: int) -> tuple[Field, int]:
@@ -31,6 +35,36 @@ def written_by(w: Field, axes: Sequence[int], width: int, content: Content) -> t
     if not set(axes) & set(w.mirrored):
         return ((width, content),)
     return ((width // 2, content), (width - width // 2, _negative(content)))
+
+
+def in_pairs(x: Field, function: Callable[[Law], Law]) -> list[tuple[int, Law]]:
+    """The blocks that a linear function of laws gives, which may make new normal numbers of them.
+
+    Where two halves are made of the same numbers and have the same power, the function is taken of their sum and of
+    their difference, which are uncorrelated: the halves know of each other what they did.
+    """
+    if not _are_pairs(x):
+        return [(width, function(law)) for width, law in x.blocks]
+    (width, one), (_, other) = x.blocks
+    common, between = (function(added(one, other, sign)).scaled(HALF) for sign in (1.0, -1.0))
+    return [(width, added(common, between)), (width, added(common, between, sign=-1.0))]
+
+
+def pairs_as_units(x: Field) -> list[tuple[int, Content]]:
+    """The blocks of a field that is summed over its features: two halves of pairs as half as many sums."""
+    if not _are_pairs(x):
+        return list(x.blocks)
+    (width, one), (_, other) = x.blocks
+    return [(width, added(one, other))]
+
+
+def _are_pairs(x: Field) -> bool:
+    if x.is_gradient or len(x.blocks) != 2 or x.blocks[0][0] != x.blocks[1][0]:
+        return False
+    one, other = (law for _, law in x.blocks)
+    known = {source for latent in one.latents for source in latent.sources}
+    related = any(source in known for latent in other.latents for source in latent.sources)
+    return related and bool(np.allclose(one.second, other.second, rtol=1e-9, atol=0.0))
 
 
 def _minus(one: Content, other: Content) -> Content:

@@ -15,6 +15,7 @@ from ..gradient import Gradient, noise
 from ..interpret import Value, Walk, refuse, rule
 from ..law import constant
 from ..maximum import maximum, mean_of_maximum
+from ..mirror import in_pairs, pairs_as_units
 from ..normal import fresh, given_unit, mixed
 from ..quadrature import Numbers
 from ..term import correlated
@@ -31,7 +32,10 @@ def reduce_sum(walk: Walk, equation: Any, x: Value) -> Sequence[Value]:
     if over & {"feature", "weight"}:
         found = _without(x, axes, _over_features(x, count, mixing, over, set(axes) <= x.centred))
         return [replace(found, mean_of=(x.law, frozenset(axes)) if x.is_weight and not x.is_gradient else None)]
-    return [_each(x, axes, lambda content: _sum(equation, content, over, count, mixing))]
+    total = lambda content: _sum(equation, content, over, count, mixing)  # noqa: E731
+    if x.is_gradient or mixing is None:
+        return [_each(x, axes, total)]
+    return [replace(_each(x, axes, lambda law: law), blocks=tuple(in_pairs(x, total)))]
 
 
 def _mixing(x: Field, axes: Sequence[int]) -> Numbers | None:
@@ -62,7 +66,7 @@ def _each(x: Field, axes: Sequence[int], function: Any) -> Field:
 def _over_features(x: Field, count: int, mixing: Numbers | None, over: set[str], centred: bool) -> Content:
     """Over many features: nearly a number, for every position that is left."""
     total = sum(width for width, _ in x.blocks) or 1
-    shares = [(count * width / total, content) for width, content in x.blocks]
+    shares = [(count * width / total, content) for width, content in pairs_as_units(x)]
     if x.is_gradient:
         if len(shares) == 1 and "batch" not in over and (x.sites > 1 or len(shares[0][1].second) == 1):
             found = shares[0][1].over_units(count, centred)

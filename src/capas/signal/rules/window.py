@@ -20,7 +20,7 @@ from ..interpret import Value, Walk, refuse, rule
 from ..law import Law, constant
 from ..linear import of_weights, outer_power, through_weights
 from ..maximum import maximum
-from ..mirror import read_by, written_by
+from ..mirror import in_pairs, read_by, written_by
 from ..normal import fresh, mixed
 from ..quadrature import Numbers
 from .combine import as_field, is_zero, shares_of
@@ -230,7 +230,9 @@ def window_sum(walk: Walk, equation: Any, x: Value) -> Sequence[Value]:
     for tap in table.T:
         mixing[np.arange(len(table)), tap] += 1
     mixing = mixing[:, :-1]
-    return [x.map(lambda c: c.mix(mixing) if x.is_gradient else mixed(c, mixing), shape=shape)]
+    if x.is_gradient:
+        return [x.map(lambda gradient: gradient.mix(mixing), shape=shape)]
+    return [Field(shape, x.roles, tuple(in_pairs(x, lambda law: mixed(law, mixing))))]
 
 
 @rule("reduce_window_max")
