@@ -11,7 +11,7 @@ import capas
 from capas import nn, weights
 from capas.errors import ArgumentError
 from capas.weights.initialize import choices, schemes
-from capas.weights.streams import read_streams
+from capas.weights.reader import read_streams
 
 relu, tanh = nn.Activation("relu"), nn.Activation("tanh")
 WIDE = ["relu", "tanh", "sigmoid", "gelu", "elu", "silu", "softplus", "exp", "abs", "leaky_relu"]

@@ -15,8 +15,8 @@ from capas.nn.layer import observing
 from capas.weights.initialize import schemes
 from capas.weights.operating import BUDGET, Reading, kinks, log_growth
 from capas.weights.plan import plan
+from capas.weights.reader import plain
 from capas.weights.shaping import shape
-from capas.weights.streams import plain
 
 ODD = ["tanh", "sin", "hard_tanh", "soft_sign"]
 BENT = ["relu", "leaky_relu"]

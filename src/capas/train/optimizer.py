@@ -10,7 +10,8 @@ import optax
 from ..model import Model
 from ..weights.operating import Reading, is_asymmetric
 from ..weights.plan import Planner
-from ..weights.streams import Kernel, read_streams
+from ..weights.reader import read_streams
+from ..weights.streams import Kernel
 from .updates import centre_updates, kernel_rate, scale_updates
 
 RATE = 2e-3

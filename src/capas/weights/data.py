@@ -17,7 +17,8 @@ from ..errors import ArgumentError, DataError, ShapeError
 from ..nn import Dense, Layer
 from ..nn.layer import Shape, Tree, lecun, materialize
 from .operating import Reading
-from .streams import Kernel, read_streams
+from .reader import read_streams
+from .streams import Kernel
 
 SHOWN = 5
 """Columns that a message names."""

@@ -10,8 +10,9 @@ from ..nn import Conv, Layer
 from ..nn.layer import Shape
 from .mirrored import Mirrored
 from .operating import BUDGET, Reading, is_asymmetric, operating_power
+from .reader import read_streams
 from .schemes import Scheme
-from .streams import Kernel, Stretch, read_streams
+from .streams import Kernel, Stretch
 from .structured import DeltaOrthogonal, Orthogonal
 
 MANY = 4

@@ -10,8 +10,9 @@ from ..errors import ArgumentError, located
 from ..nn import Layer, Parallel, Repeat, Residual, Sequential, Shaped
 from ..nn.layer import Shape, walk
 from .operating import BUDGET
+from .reader import joined, plain, read_streams
 from .shaping import shape as shape_of
-from .streams import Kernel, joined, plain, read_streams
+from .streams import Kernel
 
 ALLOWED = BUDGET * (1 - 1e-6)
 """A touch below what the plan accepts, for rounding."""
