@@ -194,3 +194,24 @@ def test_refusals(scheme, text):
     with pytest.raises(ArgumentError) as caught:
         capas.init(nn.Sequential(nn.Dense(2), nn.Dense(2)), input_shape=(2,), scheme=scheme)
     assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
+def test_a_repeat_is_planned_like_its_copies(activation):
+    """Chains and residual blocks: the same gain and variance as one by one."""
+    for block in (
+        nn.Sequential(activation, nn.Dense(32)),
+        nn.Residual(nn.Sequential(activation, nn.Dense(32), activation, nn.Dense(32))),
+    ):
+        loop = nn.Sequential(nn.Dense(32), nn.Repeat(block, 12), activation, nn.Dense(4))
+        chain = nn.Sequential(nn.Dense(32), *[block] * 12, activation, nn.Dense(4))
+        one, other = (choices(net, (8,), "auto") for net in (loop, chain))
+        twins = {path: path.replace("1/block/", "1/").replace("3/", "14/") for path in one}
+        for path, twin in twins.items():
+            assert one[path].why == other[twin].why
+            assert one[path].power == pytest.approx(other[twin].power, rel=1e-9)
+            assert _gain(one[path].scheme) == pytest.approx(_gain(other[twin].scheme), rel=1e-9)
+
+
+def _gain(scheme):
+    return getattr(scheme, "base", scheme).gain

@@ -84,7 +84,9 @@ class Planner:
         """Make pairs of the units that a line of kernels reads, if it could work at a larger variance with them."""
         able = {id(k) for k in line if not k.reads.stream.root.blocked and not Reading(k.reads.functions).is_odd}
         plain, mirrored = (
-            operating_power([(Reading(k.reads.functions, id(k) in which), k.copies) for k in line if k.reads.functions])
+            operating_power(
+                [(Reading(k.reads.functions, id(k) in which), k.in_line) for k in line if k.reads.functions]
+            )
             for which in (set(), able)
         )
         if (mirrored or 0.0) > (plain or 0.0):
@@ -92,7 +94,7 @@ class Planner:
 
     def _read_in(self, stretch: Stretch) -> list[tuple[Reading, int]]:
         active = [k for k in stretch.kernels if k.reads.functions and k.reads.arrives is not None]
-        return [(self._reading(k), k.copies) for k in active]
+        return [(self._reading(k), k.in_line) for k in active]
 
     def _reads_pairs(self, kernel: Kernel) -> bool:
         return id(kernel.reads.stream.root) in self.paired

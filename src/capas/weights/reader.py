@@ -75,7 +75,7 @@ class _Reader:
     def __init__(self, given: frozenset[str]) -> None:
         self.given = given
         self.kernels: dict[str, Kernel] = {}
-        self.stretch, self.copies, self.inside = Stretch(), 1, False
+        self.stretch, self.copies, self.outside, self.inside = Stretch(), 1, 1, False
 
     def read(self, layer: Layer, shape: Shape, before: Point, path: str) -> Point:
         """Note the kernels inside a layer; the place behind it."""
@@ -93,7 +93,7 @@ class _Reader:
             case Activation() | PReLU() | Swish() | Shaped():
                 function = plain(layer)
                 if function.name or is_elementwise(function):
-                    here = (Place(path, self.stretch.line, self.copies),)
+                    here = (Place(path, self.stretch.line, self.copies // self.outside),)
                     places = _union(before.places, here) if before.standard and not before.functions else ()
                     functions = (*before.functions, function)
                     return replace(before, functions=functions, standard=False, places=places)
@@ -116,7 +116,8 @@ class _Reader:
             after.blocked = "a scheme that was given"
         for name, parameter in declared.items():
             added = before.arrives.branches if before.arrives is not None else 0
-            kernel = Kernel(parameter, layer, before, after, self.stretch, self.copies, added, self.inside)
+            copies = self.copies, self.copies // self.outside
+            kernel = Kernel(parameter, layer, before, after, self.stretch, *copies, added, self.inside)
             self.kernels[joined(path, name)] = kernel
             self.stretch.kernels.append(kernel)
             self.stretch.line.append(kernel)
@@ -162,7 +163,7 @@ class _Reader:
     def _branch(self, layer: Layer, shape: Shape, before: Point, path: str, scale: float) -> Point:
         """A branch whose output is added to the signal: a stretch of its own."""
         main, self.stretch = self.stretch, Stretch()
-        was_inside, self.inside = self.inside, True
+        before_it, self.inside, self.outside = (self.inside, self.outside), True, self.copies
         known = set(self.kernels)
         out = self.read(layer, shape, before, path)
         for name in self.kernels.keys() - known:
@@ -170,7 +171,7 @@ class _Reader:
             if kernel.writes.root is out.stream.root and out.arrives is not None and kernel.branch_of is None:
                 kernel.branch_of, kernel.scale = main, scale
                 main.branches += kernel.copies
-        self.stretch, self.inside = main, was_inside
+        self.stretch, (self.inside, self.outside) = main, before_it
         return out
 
     def _residual(self, layer: Residual, shape: Shape, before: Point, path: str) -> Point:

@@ -101,6 +101,7 @@ class Kernel:
         writes: the stream that it writes.
         stretch: what it belongs to.
         copies: how many there are of it, one after another.
+        in_line: how many of them follow one another in its line: copies of a branch stand side by side.
         after: how many branches were added to its stretch before it.
         in_branch: whether it stands in a branch that is added to the signal.
         branch_of: the stretch that it is added to, if it is the last one of a branch.
@@ -113,6 +114,7 @@ class Kernel:
     writes: Stream
     stretch: Stretch
     copies: int
+    in_line: int
     after: int
     in_branch: bool = False
     branch_of: Stretch | None = None

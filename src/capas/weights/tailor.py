@@ -80,7 +80,7 @@ def _growths(kernels: Iterable[Kernel]) -> dict[str, float]:
     for place in places.values():
         passed[id(place.line)] += place.copies
     for kernel in readers:
-        read[id(kernel.stretch.line)] += kernel.copies
+        read[id(kernel.stretch.line)] += kernel.in_line
     counts = {path: passed[id(place.line)] for path, place in places.items()}
     for kernel in readers:
         for place in kernel.reads.places:
