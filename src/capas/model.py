@@ -98,8 +98,8 @@ class Model:
 
         table = Table(title=f"input {self.input_shape}", show_footer=True, title_justify="left")
         total = sum(p.size for _, p in paths(self.network.parameters(self.input_shape)))
-        table.add_column("path", footer="total")
-        table.add_column("layer")
+        table.add_column("path", footer="total", no_wrap=True)
+        table.add_column("layer", no_wrap=True)
         table.add_column("output shape")
         table.add_column("parameters", footer=f"{total:,}", justify="right")
         table.add_column("weights")
