@@ -18,13 +18,11 @@ from .structured import Orthogonal
 class Mirrored(Scheme):
     r"""Weights for units in pairs: where unit i carries z, unit i + n/2 carries -z.
 
-    $$W = \begin{pmatrix} Q & -Q \\ -Q & Q \end{pmatrix}$$
-
-    by inputs and outputs, with Q of half the size. What the next layer reads of an activation is its odd part, $Q\,(f(z) - f(-z))$: its mean is zero whatever f is, and for ReLU,
-    leaky ReLU, GELU, SiLU and softplus it is a multiple of z itself, so that with an orthogonal Q signals and gradients
-    keep their power exactly at any depth, with the activation as it is. The two halves have different derivatives, so
-    training tells them apart at once. A stretch of layers begins with one that does not read pairs and ends with one
-    that does not write them.
+    W = [[Q, -Q], [-Q, Q]], inputs by outputs, with Q of half the size. What the next layer reads of an activation is
+    its odd part, $Q\,(f(z) - f(-z))$: its mean is zero whatever f is, and for ReLU, leaky ReLU, GELU, SiLU and softplus
+    it is a multiple of z itself, so that with an orthogonal Q signals and gradients keep their power exactly at any
+    depth, with the activation as it is. The two halves have different derivatives, so training tells them apart at
+    once. A stretch of layers begins with one that does not read pairs and ends with one that does not write them.
 
     Source: Balduzzi et al. (2017) for ReLU ("looks linear"), Burkholz and Dubatovka (2019) for isometry; the view by
     the odd part of any activation is capas' own, as far as we know.
