@@ -1,0 +1,125 @@
+"""Mirrored weights: how they are built, what they state, and that they are an isometry; updates that go with them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import capas
+from capas import nn, weights
+from capas.errors import ArgumentError
+from capas.train import centre_updates, kernel_rate, scale_updates
+
+LINEAR = ["relu", "leaky_relu", "gelu", "silu", "hard_swish", "softplus"]
+KEY = jax.random.key(0)
+
+
+def kernel(*shape, groups=1):
+    fan_in, fan_out = (int(np.prod(shape[:-2])) * n for n in shape[-2:])
+    return nn.Parameter(shape, "kernel", fan_in=fan_in, fan_out=fan_out, groups=groups)
+
+
+@pytest.mark.parametrize("base", [weights.Orthogonal(1.3), weights.DeltaOrthogonal(), weights.LeCun()])
+@pytest.mark.parametrize("shape", [(8, 6), (3, 3, 8, 6)])
+def test_halves_and_signs(base, shape):
+    w = np.asarray(weights.Mirrored(base).sample(KEY, kernel(*shape)))
+    assert w.shape == shape
+    q = w[..., :4, :3]
+    assert np.abs(q).max() > 0
+    np.testing.assert_array_equal(w[..., :4, 3:], -q)
+    np.testing.assert_array_equal(w[..., 4:, :3], -q)
+    np.testing.assert_array_equal(w[..., 4:, 3:], q)
+
+
+def test_the_first_and_the_last_of_a_stretch():
+    first = np.asarray(weights.Mirrored(inputs=False).sample(KEY, kernel(8, 6)))
+    np.testing.assert_array_equal(first[:, 3:], -first[:, :3])
+    last = np.asarray(weights.Mirrored(outputs=False).sample(KEY, kernel(8, 6)))
+    np.testing.assert_array_equal(last[4:], -last[:4])
+
+
+def test_channels_at_every_position():
+    """Twelve inputs are three positions of four channels: the signs change within each."""
+    w = np.asarray(weights.Mirrored(inputs=4, outputs=False).sample(KEY, kernel(12, 5))).reshape(3, 2, 2, 5)
+    np.testing.assert_array_equal(w[:, 1], -w[:, 0])
+    assert not np.allclose(w[0, 0], w[1, 0])
+
+
+@pytest.mark.parametrize("scheme", [weights.Mirrored(weights.LeCun()), weights.Mirrored(weights.He(), inputs=False)])
+def test_the_law_is_that_of_the_draws(scheme):
+    """Mean and variance of 40 x 30 000 entries; half or a quarter of them are independent."""
+    shape = kernel(200, 150)
+    draws = np.stack([scheme.sample(k, shape) for k in jax.random.split(KEY, 40)]).astype(np.float64)
+    law = scheme.law(shape)
+    assert abs(draws.mean()) < 1e-9
+    assert np.square(draws).mean() == pytest.approx(law.variance, rel=5 * (2 / (draws.size / 4)) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "shape"),
+    [
+        (weights.Mirrored(), kernel(7, 6)),
+        (weights.Mirrored(), kernel(8, 5)),
+        (weights.Mirrored(inputs=5), kernel(10, 6)),
+        (weights.Mirrored(), kernel(3, 3, 4, 8, groups=2)),
+    ],
+)
+def test_refusals(scheme, shape):
+    with pytest.raises(ArgumentError) as caught:
+        scheme.sample(KEY, shape)
+    assert str(caught.value) == (
+        f"Mirrored: expected sides that have halves, without groups, got {shape.shape}. Use even widths, and set "
+        "inputs=False or outputs=False where a side has no pairs."
+    )
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_default_weights_are_an_isometry_at_any_depth(name):
+    """50 layers in float64: norms of what they give, and of the gradient of the difference that carries the signal."""
+    net = nn.Sequential(nn.Dense(32), *[nn.Activation(name), nn.Dense(32)] * 50, name, nn.Dense(8))
+    with jax.enable_x64(True):
+        kernels = [capas.init(net, (16,)).params[str(2 * i)]["weight"].astype(jnp.float64) for i in range(51)]
+
+        def body(z):
+            for w in kernels[1:]:
+                z = nn.Activation(name)(z) @ w
+            return z
+
+        first = jax.random.normal(KEY, (5, 16), jnp.float64) @ kernels[0]
+        last, back = jax.vjp(body, first)
+        half = jax.random.normal(KEY, (5, 16), jnp.float64)
+        (gradient,) = back(jnp.concatenate([half, -half], axis=1))
+        norm = lambda x: np.sqrt(np.square(np.asarray(x)).sum(1))  # noqa: E731
+        np.testing.assert_allclose(norm(last), norm(first), rtol=1e-5)
+        np.testing.assert_allclose(norm(gradient[:, :16] - gradient[:, 16:]), 2 * norm(half), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "elu", "mish", "exp"])
+def test_what_is_read_of_any_activation_has_no_mean(name):
+    w = weights.Mirrored().sample(KEY, kernel(64, 64))
+    z = jax.random.normal(KEY, (100, 32))
+    y = nn.Activation(name)(jnp.concatenate([z, -z], axis=1)) @ w
+    np.testing.assert_allclose(y[:, :32], -y[:, 32:], atol=1e-5)
+
+
+def test_centred_updates_leave_a_constant_input_alone():
+    params = {"kernel": jnp.ones((3, 3, 4, 2)), "bias": jnp.ones(2)}
+    gradient = jax.tree.map(lambda a: jax.random.normal(KEY, a.shape) + 0.5, params)
+    optimizer = optax.chain(optax.scale_by_adam(), centre_updates({"kernel": True, "bias": False}))
+    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+    np.testing.assert_allclose(updates["kernel"].sum(-2), 0, atol=1e-6)
+    assert float(jnp.abs(updates["kernel"]).max()) > 0.1
+    plain, _ = optax.scale_by_adam().update(gradient, optax.scale_by_adam().init(params), params)
+    np.testing.assert_array_equal(updates["bias"], plain["bias"])
+
+
+def test_rates_of_kernels():
+    """One for He's, whatever the width; in proportion to the entries."""
+    for width in (64, 1024):
+        he = weights.He().sample(KEY, kernel(width, width))
+        assert kernel_rate(he, width) == pytest.approx(1, rel=0.02)
+        assert kernel_rate(3 * he, width) == pytest.approx(3, rel=0.02)
+    scaled, _ = scale_updates({"a": 2.0, "b": 0.0}).update({"a": jnp.ones(2), "b": jnp.ones(2)}, optax.EmptyState())
+    assert scaled["a"].tolist() == [2, 2]
+    assert scaled["b"].tolist() == [0, 0]
