@@ -235,6 +235,11 @@ def names_of(network, shape_=(8,)):
         (nn.Sequential(nn.Dense(8), "relu", "tanh", nn.Dense(8)), []),
         (nn.Sequential(nn.Dense(8), nn.Softmax(), "tanh", nn.Dense(8)), []),
         (nn.Sequential(nn.Dense(8), "relu", nn.Softmax(), nn.Dense(8)), []),
+        (nn.Sequential(nn.Dense(8), nn.Softmax(), nn.LayerNorm(), "tanh", nn.Dense(8)), ["3"]),
+        (
+            nn.Sequential(nn.Dense(8), "relu", nn.Residual(nn.Sequential(nn.Dense(8), "relu")), "tanh", nn.Dense(8)),
+            ["1"],
+        ),
         (nn.Sequential(nn.Dense(8), jax.nn.softmax, nn.Dense(8)), []),
         (nn.Sequential(nn.Dense(8), nn.PReLU(), nn.Dropout(0.5), nn.Dense(8)), ["1"]),
         (nn.Sequential(nn.Parallel((nn.Dense(8), nn.Dense(8))), "relu", nn.Dense(8)), []),
@@ -269,11 +274,12 @@ def test_names_and_parameters_stay():
         stem=nn.Dense(8),
         act=nn.PReLU(),
         body=nn.Residual(nn.Sequential(nn.Dense(4), "tanh", nn.Dense(8)), shortcut=nn.Dense(8), scale=0.5),
+        tail=nn.Repeat(nn.Sequential("gelu", nn.Dense(8)), 3),
         head=nn.Dense(2),
     )
     tailored = capas.tailor(network, (8,))
     assert tailored.parameters((8,)) == network.parameters((8,))
-    assert [name for name, _ in tailored.layers] == ["stem", "act", "body", "head"]
+    assert [name for name, _ in tailored.layers] == ["stem", "act", "body", "tail", "head"]
     assert tailored.layers[2][1].scale == 0.5
     assert tailored.layers[1][1].activation == nn.PReLU()
 
@@ -310,6 +316,14 @@ def test_activations_behind_the_sums_of_a_residual_network_share_the_budget():
     assert found.pop("2/block/1") == pytest.approx(1.5**0.5, rel=1e-4)
     assert [found[path] for path in ("1", "3", "19")] == pytest.approx([1.5**0.1] * 3, rel=1e-4)
     assert len(found) == 18
+
+
+def test_copies_on_the_main_way_count():
+    """10 on the main way, 9 kernels in branches that read them."""
+    block = nn.Sequential(nn.Residual(nn.Dense(64)), "gelu")
+    network = nn.Sequential(nn.Dense(64), "gelu", nn.Repeat(block, 9), nn.Dense(64))
+    found = [growth(layer) for layer in activations(capas.tailor(network, (64,))).values()]
+    assert found == pytest.approx([1.5**0.1] * 2, rel=1e-4)
 
 
 def test_copies_of_branches_count_as_in_the_plan():
