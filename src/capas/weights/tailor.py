@@ -27,7 +27,7 @@ def tailor(network: Layer, input_shape: Shape) -> Layer:
     $$E\,a = 0, \qquad E\,a^2 = 1, \qquad Q' = E\,z a a' \le 1, \qquad \chi = E\,a'^2 \le 1.5^{1/N},$$
 
     where N is the number of such activations, or of kernels that read them, whichever is larger, in the network, or in
-    the branch if they stand in one; copies of a `Repeat` counted. So gradients grow by 1.5 at most over all of them. Q'
+    the branch if they stand in one; copies of a `Repeat` in it counted. So gradients grow by 1.5 at most over them. Q'
     is 1 where that goes together with the largest $\chi$; odd activations stay odd, and they and those with a bend
     between straight lines, such as ReLU, have Q' < 1. None is made to grow gradients by more than it does as it is.
 
