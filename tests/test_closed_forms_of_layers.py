@@ -120,6 +120,36 @@ def test_largest_of_normal_numbers(k):
     assert (pooled.mean, pooled.variance) == near(*LARGEST[k], precision=1e-4)
 
 
+@pytest.mark.parametrize("pairs", [[0.5], [0.5, 0.5, 0.0]])
+def test_largest_of_correlated_normal_numbers(pairs):
+    r"""Sums of neighbours have the correlation 1/2. E max of a pair is $\sqrt{(1-r)/\pi}$, of three half their sum."""
+    neighbours = nn.AvgPool((2,), stride=1)
+
+    def largest(_, x):
+        return jnp.max(neighbours.apply({}, {}, x)[0] * math.sqrt(2), axis=1)
+
+    flow = flow_of(largest, shape=(len(pairs) // 2 + 3, 4), signal=Signal.standard())
+    mean = sum(math.sqrt((1 - r) / math.pi) for r in pairs) / (1 if len(pairs) == 1 else 2)
+    assert (flow.rows[-1].mean,) == near(mean, precision=3e-3)
+
+
+def test_largest_over_windows_that_overlap():
+    """max(a, b) and max(b, c) are half of sums and distances, of which the distances have the correlation -1/2."""
+    pool = nn.MaxPool((2,), stride=1)
+    flow = flow_of(lambda _, x: jnp.mean(pool.apply({}, {}, x)[0], 1), shape=(3, 4), signal=Signal.standard())
+    product = 1 / 4 + (math.sqrt(3) / 2 + math.pi / 12) / math.pi
+    assert moments(flow)[:2] == near(1 / math.sqrt(math.pi), (1 + product) / 2, precision=3e-3)
+
+
+@pytest.mark.parametrize("r", [0.3, 0.9])
+def test_what_the_largest_of_two_shares_between_examples(r):
+    """Half the sum, and half the distance: E |d| |d'| of normal numbers is that of Cho and Saul."""
+    signal = Signal(mean=0.0, second=1.0, cross=r)
+    last = flow_of(lambda _, x: jnp.max(x, axis=1), shape=(2, 4), signal=signal).rows[-1]
+    expected = r / 2 + (math.sqrt(1 - r * r) + r * math.asin(r)) / math.pi
+    assert (last.mean, last.second, last.cross) == near(1 / math.sqrt(math.pi), 1.0, expected, precision=3e-3)
+
+
 @pytest.mark.parametrize("k", [2, 4, 9])
 def test_largest_after_relu(k):
     """The density of the largest is k phi(x) Phi(x)^(k - 1); ReLU keeps the order."""

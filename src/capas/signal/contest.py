@@ -20,7 +20,7 @@ ENTRIES = 3 * 2**19
 """Draws times sites and windows, where that leaves enough of them."""
 
 SHAPE, LEVELS = 4096, 1024
-"""Draws that are put in order, and means of neighbours that are kept of them."""
+"""Draws of each maximum that are put in order, and means of neighbours that are kept of them."""
 
 STEP = 1e-3
 """For slopes."""
@@ -77,28 +77,29 @@ def contest(function: Expression, latent: Latent, windows: Numbers, sites: int) 
     kernels = [correlation_matrix(latent, latent, across, sites) for across in (False, True)]
     count = int(np.clip(ENTRIES // (sites + len(windows)), FEWEST, MOST))
     values = lambda z: np.broadcast_to(function(z), z.shape)  # noqa: E731
-    latents, largest, winners = [], [], []
-    for z, order in zip(
-        _examples(count, *kernels), (1, -1), strict=True
-    ):  # of equal entries the first wins, or the last
-        best, winner = _largest(values(z), windows[:, ::order])
-        latents.append(z)
-        largest.append(best)
-        winners.append(winner)
-    z = latents[0]
-    slopes = (values(z + STEP) - values(z - STEP)) / (2 * STEP)
-    moves = _tally(winners[0], sites, slopes[winners[0], np.arange(count)])
-    mean = np.mean(largest, axis=(0, 2))
-    one, other = (best - moves @ z - mean[:, None] for best, z in zip(largest, latents, strict=True))
-    rests = (one @ one.T + other @ other.T) / 2, (one @ other.T + other @ one.T) / 2 * kernels[1].any()
-    within, across = (moves @ k @ moves.T + rest / count for k, rest in zip(kernels, rests, strict=True))
-    levels = np.sort(np.concatenate([best[:, : SHAPE // 2] for best in largest], 1), 1)
-    levels = np.stack([part.mean(1) for part in np.array_split(levels, min(LEVELS, levels.shape[1]), 1)], 1)
-    won = (_tally(winners[0], sites) + _tally(winners[1], sites)) / 2
+    one, other = _examples(count, *kernels)
+    # of equal entries the first wins in one example, the last in the other: each in half of the draws
+    contests = [_largest(values(z), windows[:, ::order]) for z, order in ((one, 1), (other, -1))]
+    (best, winner), (other_best, other_winner) = contests
+    slopes = (values(one + STEP) - values(one - STEP)) / (2 * STEP)
+    moves = _tally(winner, sites, slopes[winner, np.arange(count)])
+    mean = (best.mean(1) + other_best.mean(1)) / 2
+    rest, other_rest = best - moves @ one - mean[:, None], other_best - moves @ other - mean[:, None]
+    within = moves @ kernels[0] @ moves.T + (rest @ rest.T + other_rest @ other_rest.T) / (2 * count)
+    across = moves @ kernels[1] @ moves.T
+    if kernels[1].any():
+        across += (rest @ other_rest.T + other_rest @ rest.T) / (2 * count)
+    won = (_tally(winner, sites) + _tally(other_winner, sites)) / 2
     wins = np.where(windows >= 0, np.take_along_axis(won, np.maximum(windows, 0), 1), 0.0)
     alike = _alike(function, kernels[0], windows)
     wins = (np.bincount(alike, wins.ravel()) / np.bincount(alike))[alike].reshape(wins.shape)
-    return Contest(mean, within, across, levels, moves, wins)
+    return Contest(mean, within, across, _levels(np.concatenate([best, other_best], 1)), moves, wins)
+
+
+def _levels(values: Numbers) -> Numbers:
+    """Some values of each row in their order, as means of neighbours, shape `(windows, levels)`."""
+    some = np.sort(values[:, :: -(-values.shape[1] // SHAPE)], 1)
+    return np.stack([part.mean(1) for part in np.array_split(some, min(LEVELS, some.shape[1]), 1)], 1)
 
 
 def _examples(count: int, within: Numbers, across: Numbers) -> Iterator[Numbers]:
@@ -165,6 +166,8 @@ def kinds(function: Expression, sites: int) -> Numbers:
 
 def inside(law: Law) -> Law:
     """The law without places that are minus infinity."""
+    if not np.isneginf(law.offset).any():
+        return law
     return Law(np.where(np.isneginf(law.offset), 0.0, law.offset), law.terms)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .contest import alive, contest_of, inside, kinds, shares, uncorrelated
+from .contest import STEP, alive, contest_of, inside, kinds, shares, uncorrelated
 from .expression import Expression
 from .function import as_function
 from .joint import joint_nodes, quantiles
@@ -13,9 +13,6 @@ from .law import ZERO, Atom, Law, constant
 from .pair import series
 from .quadrature import Numbers
 from .term import correlated
-
-STEP = 1e-3
-"""For slopes."""
 
 TERMS, STEPS = 24, 5
 """Of Mehler's series, and of Newton's method."""
@@ -73,11 +70,11 @@ def _maximum(law: Law, given: Numbers, sites: int) -> Law:
     scale = np.sqrt(variance) / std
     steepness = np.maximum(scale * trial.slope, 1e-300)[:, None]
     if drawn is None:
-        company = _company(latent, shares(windows, sites) * slope[:, None] / steepness, np.eye(len(windows)), ZERO)
-        atom = Atom(shape, company)
+        moves = shares(windows, sites) * slope[:, None]
+        atom = Atom(shape, _company(latent, moves / steepness, np.eye(len(windows)), ZERO))
     else:
-        scales = np.sqrt(np.maximum(np.diagonal(drawn.within), 1e-300)) / std
-        moments = [kernel / np.outer(scales, scales) for kernel in (drawn.within, drawn.across)]
+        size = std / np.sqrt(np.maximum(np.diagonal(drawn.within), 1e-300))
+        moments = [kernel * np.outer(size, size) for kernel in (drawn.within, drawn.across)]
         within, across = (_matching(trial.coefficients, moment) for moment in moments)
         np.fill_diagonal(within, 1.0)
         company = _company(latent, drawn.moves / steepness, within, across)
@@ -135,9 +132,8 @@ def _company(latent: Latent, moves: Numbers, within: Numbers, across: Numbers) -
     parts = [part.mix(moves).scaled(shrink) for part in latent.parts]
     for shared, w, k in zip((True, False), wanted, known, strict=True):
         rest = w - k * shrink * shrink.T
-        power = np.maximum(np.diagonal(rest), 0.0)
+        power = np.maximum(np.diagonal(rest), 0.0)[:, None]
         if (power > 1e-12).any():
-            parts.append(
-                Part(Source(shared, lambda rest=rest: np.clip(correlated(rest), -1.0, 1.0)), np.sqrt(power)[:, None])
-            )
+            between = lambda rest=rest: np.clip(correlated(rest), -1.0, 1.0)  # noqa: E731
+            parts.append(Part(Source(shared, between), np.sqrt(power)))
     return Latent(tuple(parts))
