@@ -290,6 +290,23 @@ def test_only_kernels_decay():
     assert sum(moved.values()) == 2
 
 
+def test_kernels_behind_activations_that_are_not_odd_have_centred_updates():
+    """Gradients with a mean: the update of a kernel sums to zero over its inputs, or is far from it."""
+    layers = [nn.Dense(6), "relu", nn.Dense(6), "tanh", nn.Dense(6), nn.LayerNorm(), nn.Dense(6), "tanh", "elu"]
+    model = start(nn.Sequential(*layers, nn.Repeat(nn.Sequential(nn.Dense(6), "sigmoid"), 2), nn.Dense(3)))
+    optimizer = default_optimizer(model, 100, 1e-2)
+    params = jax.tree.map(jnp.zeros_like, model.params)
+    state, draws = optimizer.init(params), np.random.default_rng(0)
+    for _ in range(3):
+        slope = jax.tree.map(lambda p: jnp.asarray(draws.normal(1, 1, p.shape), jnp.float32), params)
+        updates, state = optimizer.update(slope, state, params)
+    kernels = [(path, np.asarray(u, np.float64)) for path, u in paths(updates) if path.endswith("weight")]
+    left = {path: abs(u.sum(-2)).max() / abs(u).sum(-2).max() for path, u in kernels}
+    centred = {path for path, share in left.items() if share < 1e-5}
+    assert centred == {"2/weight", "9/block/0/weight", "10/weight"}
+    assert min(share for path, share in left.items() if path not in centred) > 0.5
+
+
 def test_hidden_layers_of_deep_networks_share_the_rate():
     """He's kernels have size 1; the ends have the root of the share, biases that of their layer."""
     body = nn.Repeat(nn.Sequential("tanh", nn.Dense(64)), 100)

@@ -113,6 +113,7 @@ class Planner:
         """The variance of what a kernel writes."""
         if kernel.branch_of is not None:
             power = self._power(kernel.branch_of) if kernel.reads.arrives is not None else 1.0
+            power *= (1 + _share(kernel.branch_of)) ** kernel.place
             return power * min(_share(kernel.branch_of) / kernel.scale**2, 1.0) if kernel.scale else power
         return 1.0 if kernel.writes.root.ends and not kernel.repeats else self._power(kernel.stretch)
 

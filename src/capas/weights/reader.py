@@ -166,10 +166,11 @@ class _Reader:
         before_it, self.inside, self.outside = (self.inside, self.outside), True, self.copies
         known = set(self.kernels)
         out = self.read(layer, shape, before, path)
-        for name in self.kernels.keys() - known:
-            kernel = self.kernels[name]
+        inner = [self.kernels[name] for name in self.kernels.keys() - known]
+        place = main.branches if any(kernel.reads.arrives is main for kernel in inner) else 0
+        for kernel in inner:
             if kernel.writes.root is out.stream.root and out.arrives is not None and kernel.branch_of is None:
-                kernel.branch_of, kernel.scale = main, scale
+                kernel.branch_of, kernel.scale, kernel.place = main, scale, place
                 main.branches += kernel.copies
         self.stretch, (self.inside, self.outside) = main, before_it
         return out

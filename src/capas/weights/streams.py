@@ -106,6 +106,7 @@ class Kernel:
         in_branch: whether it stands in a branch that is added to the signal.
         branch_of: the stretch that it is added to, if it is the last one of a branch.
         scale: the factor that the network puts on the branch.
+        place: how many branches were added before that one, where it reads the signal as it is.
     """
 
     parameter: Parameter
@@ -119,6 +120,7 @@ class Kernel:
     in_branch: bool = False
     branch_of: Stretch | None = None
     scale: float = 1.0
+    place: int = 0
 
     @property
     def repeats(self) -> bool:

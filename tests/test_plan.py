@@ -1,0 +1,269 @@
+"""The plan behind "auto": which units are pairs and why not, at which variance a network works, and what comes of it."""
+
+import math
+
+import numpy as np
+import pytest
+
+import capas
+from capas import nn, weights
+from capas.weights.initialize import choices
+
+DENSE, WIDE = nn.Dense(8), nn.Dense(64)
+CONV = nn.Conv(8, (3, 3))
+BRANCH = nn.Sequential("gelu", DENSE, "gelu", DENSE)
+
+
+def sides(net, shape, scheme="auto"):
+    """For every kernel whether it reads pairs and writes them, as two letters."""
+    found = {}
+    for path, planned in choices(net, shape, scheme).items():
+        mirrored = planned.scheme if isinstance(planned.scheme, weights.Mirrored) else None
+        found[path] = "".join(
+            letter if mirrored and side else "-"
+            for letter, side in (("r", mirrored and mirrored.inputs), ("w", mirrored and mirrored.outputs))
+        )
+    return found
+
+
+def dense(*layers):
+    return nn.Sequential(*layers), (8,)
+
+
+TABLE = {
+    "a chain": (*dense(DENSE, "relu", DENSE, "relu", nn.Dense(2)), {"0": "-w", "2": "rw", "4": "r-"}),
+    "one activation is no reason": (*dense(DENSE, "relu", nn.Dense(2)), {"0": "--", "2": "--"}),
+    "odd activations need none": (*dense(DENSE, "tanh", DENSE, "sin", DENSE), {"0": "--", "2": "--", "4": "--"}),
+    "odd ones between": (
+        *dense(DENSE, "sigmoid", DENSE, "tanh", DENSE, "sigmoid", DENSE),
+        {"0": "-w", "2": "r-", "4": "-w", "6": "r-"},
+    ),
+    "two functions that are odd together": (*dense(DENSE, "tanh", "sin", DENSE), {"0": "--", "3": "--"}),
+    "an odd width": (
+        *dense(DENSE, "relu", nn.Dense(9), "relu", DENSE, "relu", DENSE),
+        {"0": "-w", "2": "r-", "4": "-w", "6": "r-"},
+    ),
+    "the input": (*dense("relu", DENSE, "relu", DENSE, "relu", DENSE), {"1": "-w", "3": "rw", "5": "r-"}),
+    "an output that is read by itself": (*dense(nn.Repeat(nn.Sequential(DENSE, "relu"), 5)), {"0/block/0": "--"}),
+    "softmax between": (
+        *dense(DENSE, "relu", DENSE, nn.Softmax(), DENSE, "relu", DENSE, "relu", DENSE),
+        {"0": "-w", "2": "r-", "4": "-w", "6": "rw", "8": "r-"},
+    ),
+    "normalization between": (
+        *dense(DENSE, nn.LayerNorm(), "relu", DENSE, nn.BatchNorm(), "relu", DENSE),
+        {"0": "-w", "3": "rw", "6": "r-"},
+    ),
+    "concatenation": (
+        *dense(DENSE, nn.Parallel(("relu", nn.Sequential("relu", DENSE)), "concatenate"), "relu", DENSE),
+        {"0": "--", "1/1/1": "--", "3": "--"},
+    ),
+    "product": (
+        *dense(DENSE, "relu", DENSE, nn.Parallel((DENSE, nn.Sequential(DENSE, "sigmoid")), "product"), "relu", DENSE),
+        {"0": "-w", "2": "r-", "3/0": "--", "3/1/0": "--", "5": "--"},
+    ),
+    "residual": (
+        *dense(DENSE, nn.Residual(BRANCH), nn.Residual(BRANCH), "gelu", DENSE),
+        {"0": "-w", **{f"{i}/block/{k}": "rw" for i in (1, 2) for k in (1, 3)}, "4": "r-"},
+    ),
+    "a loop": (
+        *dense(DENSE, nn.Repeat(nn.Sequential("elu", DENSE), 50), "elu", DENSE),
+        {"0": "-w", "1/block/1": "rw", "3": "r-"},
+    ),
+    "learned activations": (
+        *dense(DENSE, nn.Swish(), DENSE, nn.PReLU(0.1), DENSE, nn.Swish(), DENSE),
+        {"0": "-w", "2": "rw", "4": "rw", "6": "r-"},
+    ),
+    "dropout": (
+        *dense(DENSE, "relu", nn.Dropout(0.1), DENSE, "relu", DENSE),
+        {"0": "-w", "3": "rw", "5": "r-"},
+    ),
+    "convolutions, pooling, flatten": (
+        nn.Sequential(CONV, "relu", nn.MaxPool((2, 2)), CONV, "relu", nn.AvgPool((2, 2)), nn.Flatten(), DENSE),
+        (8, 8, 3),
+        {"0": "-w", "3": "rw", "7": "r-"},
+    ),
+    "groups": (
+        nn.Sequential(CONV, "tanh", nn.Conv(8, (3, 3), groups=2), "relu", CONV, "relu", CONV, "relu", CONV),
+        (8, 8, 3),
+        {"0": "--", "2": "--", "4": "-w", "6": "rw", "8": "r-"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_which_units_are_pairs(name):
+    net, shape, expected = TABLE[name]
+    assert sides(net, shape) == {f"{path}/weight": letters for path, letters in expected.items()}
+
+
+@pytest.mark.parametrize(
+    ("net", "path", "why"),
+    [
+        (nn.Sequential("relu", DENSE), "1", "orthogonal; no pairs: the network's input"),
+        (nn.Sequential(nn.Dense(9), "relu", DENSE), "2", "orthogonal; no pairs: an odd number of units"),
+        (
+            nn.Sequential(DENSE, nn.Parallel(("relu", "relu"), "concatenate"), DENSE),
+            "2",
+            "orthogonal; no pairs: branches combined by concatenate",
+        ),
+        (
+            nn.Sequential(DENSE, nn.Residual(nn.Sequential("tanh", DENSE)), DENSE),
+            "1/block/1",
+            "orthogonal; one of 1 branches",
+        ),
+        (nn.Sequential(DENSE, "relu", DENSE, "relu", DENSE), "2", "mirrored orthogonal, reads and writes pairs"),
+        (nn.Sequential(DENSE, "relu", DENSE, "relu", DENSE), "0", "mirrored orthogonal, writes pairs"),
+    ],
+)
+def test_the_reason_is_told(net, path, why):
+    assert choices(net, (8,), "auto")[f"{path}/weight"].why == why
+    assert capas.init(net, (8,)).drawn[f"{path}/weight"] == why
+
+
+def test_a_given_scheme_neither_reads_nor_writes_pairs():
+    net = nn.Sequential(DENSE, "tanh", DENSE, "relu", DENSE, "relu", DENSE, "relu", DENSE)
+    found = sides(net, (8,), {"2/*": weights.He()})
+    assert found == {"0/weight": "--", "2/weight": "--", "4/weight": "-w", "6/weight": "rw", "8/weight": "r-"}
+    assert choices(net, (8,), {"2/*": weights.He()})["4/weight"].why.count("; no pairs: a scheme that was given") == 1
+
+
+def test_kernels_of_deep_stacks_of_convolutions_start_at_their_centre():
+    """From four in a row; not where the matrix would lose inputs, with strides, with groups, or of one tap."""
+
+    def base(planned):
+        return type(getattr(planned.scheme, "base", planned.scheme))
+
+    stack = [CONV, "relu"] * 3
+    three, four = nn.Sequential(*stack, nn.Flatten(), DENSE), nn.Sequential(*stack, CONV, "relu", nn.Flatten(), DENSE)
+    kinds = {n: base(p) for n, p in choices(four, (4, 4, 3), "auto").items()}
+    assert kinds == {
+        "0/weight": weights.Orthogonal,
+        **{f"{i}/weight": weights.DeltaOrthogonal for i in (2, 4, 6)},
+        "9/weight": weights.Orthogonal,
+    }
+    assert {base(p) for p in choices(three, (4, 4, 3), "auto").values()} == {weights.Orthogonal}
+    for other in (
+        nn.Conv(8, (3, 3), stride=2),
+        nn.Conv(8, (3, 3), groups=2),
+        nn.Conv(8, (1, 1)),
+        nn.Conv(16, (3, 3)),
+    ):
+        net = nn.Sequential(*stack, CONV, "tanh", other)
+        assert base(choices(net, (4, 4, 3), "auto")["8/weight"]) == weights.Orthogonal
+
+
+# The variance at which a network works, by a bisection in plain NumPy.
+
+Z, STEP = np.linspace(-11, 11, 400_001, retstep=True)
+MASS = np.exp(-(Z**2) / 2) / math.sqrt(2 * math.pi) * STEP
+READ = {
+    "tanh": (np.tanh, lambda z: 1 / np.cosh(z) ** 2),
+    "sin": (np.sin, np.cos),
+    "sigmoid": (lambda z: np.tanh(z / 2), lambda z: 0.5 / np.cosh(z / 2) ** 2),
+    "elu": (lambda z: np.sign(z) * (np.abs(z) + 1 - np.exp(-np.abs(z))), lambda z: 1 + np.exp(-np.abs(z))),
+    "hard_tanh": (lambda z: np.clip(z, -1, 1), lambda z: (np.abs(z) < 1) * 1.0),
+    "soft_sign": (lambda z: z / (1 + np.abs(z)), lambda z: 1 / (1 + np.abs(z)) ** 2),
+}
+"""What the next layer reads of a unit or of a pair, and its derivative. All are odd: they have no mean."""
+
+
+def growth(name, q):
+    """The larger of what gradients and deviations of the variance are multiplied with by a layer."""
+    function, slope = READ[name]
+    z = math.sqrt(q) * Z
+    value, steep = function(z), slope(z)
+    second = (MASS * value**2).sum()
+    return max(q * (MASS * steep**2).sum(), (MASS * z * value * steep).sum()) / second
+
+
+def largest_power(name, layers):
+    low, high = math.log(1e-5), 0.0
+    if layers * math.log(growth(name, 1.0)) <= math.log(1.5):
+        return 1.0
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        fits = layers * math.log(growth(name, math.exp(middle))) <= math.log(1.5)
+        low, high = (middle, high) if fits else (low, middle)
+    return math.exp(low)
+
+
+def chain(name, layers, width=64):
+    """A network in which an activation is read so many times."""
+    body = nn.Repeat(nn.Sequential(name, nn.Dense(width)), layers - 1)
+    return nn.Sequential(nn.Dense(width), body, name, nn.Dense(width))
+
+
+@pytest.mark.parametrize("layers", [10, 100, 1000])
+@pytest.mark.parametrize("name", READ)
+def test_the_variance_is_the_largest_at_which_gradients_grow_by_half(name, layers):
+    planned = choices(chain(name, layers), (64,), "auto")
+    expected = largest_power(name, layers)
+    for path in ("1/block/1/weight", "3/weight"):
+        assert planned[path].power == pytest.approx(expected, rel=0.02)
+
+
+RECIPE = {
+    "sigmoid": (0.2597, 0.1400, 0.0735),
+    "elu": (0.0964, 0.0268, 0.0073),
+    "selu": (0.0534, 0.0159, 0.0045),
+    "tanh": (0.0649, 0.0350, 0.0184),
+    "sin": (0.1104, 0.0637, 0.0349),
+    "hard_tanh": (0.1258, 0.1000, 0.0815),
+    **dict.fromkeys(("relu", "leaky_relu", "gelu_exact", "silu", "softplus"), (1.0, 1.0, 1.0)),
+}
+"""At 100, 300 and 1000 layers, as computed before for networks that were trained with it, to four places."""
+
+
+@pytest.mark.parametrize("name", RECIPE)
+def test_variances_known_from_before(name):
+    found = [choices(chain(name, n), (64,), "auto")["3/weight"].power for n in (100, 300, 1000)]
+    np.testing.assert_allclose(found, RECIPE[name], rtol=0.02, atol=1e-4)
+
+
+ALL = [*READ, "relu", "leaky_relu", "gelu", "silu", "hard_silu", "softplus", "mish", "selu"]
+
+
+@pytest.mark.parametrize("layers", [3, 30, 300])
+@pytest.mark.parametrize("name", ALL)
+def test_signals_keep_their_variance_and_gradients_grow_little_over_a_whole_network(name, layers):
+    net = chain(name, layers)
+    power = choices(net, (64,), "auto")["3/weight"].power
+    rows = [r for r in capas.propagate(net, input_shape=(64,)).rows if r.operation == "dot_general"]
+    assert len(rows) == layers + 1
+    np.testing.assert_allclose([r.second for r in rows[:-1]], power, rtol=0.01)
+    assert rows[-1].second == pytest.approx(1, rel=0.01)
+    assert 1 / 1.6 < rows[0].gradient / rows[-2].gradient < 1.6
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+@pytest.mark.parametrize("count", [10, 200])
+@pytest.mark.parametrize("name", ["relu", "tanh", "sigmoid"])
+def test_residual_blocks_together_add_half_of_the_power(name, count, scale):
+    block = nn.Residual(nn.Sequential(name, WIDE, name, WIDE), scale=scale)
+    net = nn.Sequential(WIDE, nn.Repeat(block, count), name, WIDE)
+    rows = capas.propagate(net, input_shape=(64,), backward=False).rows
+    first, *_, last = [r.second for r in rows if r.path.startswith(("0", "1"))]
+    assert 1.3 < last / first < 1.5 + 1e-6
+    assert rows[-1].second == pytest.approx(1, rel=0.03)
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh"])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_residual_blocks_written_out_are_as_a_loop_of_them(name, layers):
+    """Written out, every block has its gain, and the output has variance 1 exactly. In a loop all have one gain."""
+    block = nn.Residual(nn.Sequential(*[name, WIDE] * layers))
+    out, looped = (
+        capas.propagate(nn.Sequential(WIDE, *body, name, WIDE), input_shape=(64,), backward=False).rows[-1].second
+        for body in ([block] * 6, [nn.Repeat(block, 6)])
+    )
+    assert out == pytest.approx(1, rel=1e-6)
+    assert looped == pytest.approx(1, rel=1e-6 if name == "relu" else 0.03)
+
+
+def test_branches_behind_a_normalization_add_half_of_the_power():
+    block = nn.Residual(nn.Sequential(nn.LayerNorm(), nn.Dense(256), "gelu", nn.Dense(64)))
+    for body in ([block] * 8, [nn.Repeat(block, 8)]):
+        net = nn.Sequential(WIDE, *body, nn.LayerNorm(), WIDE)
+        rows = capas.propagate(net, input_shape=(64,), backward=False).rows
+        end = next(i for i, r in enumerate(rows) if r.path == str(len(body) + 1))
+        assert 1.3 < rows[end - 1].second < 1.5
