@@ -3,7 +3,7 @@
 A difference counts as none within 2 % or four standard errors (`agree`). What is 0 in theory is measured as something,
 and a prediction of 0, or none at all, is then right:
 
-* rounding leaves 1e-9 of the largest gradient among parameters;
+* rounding leaves 1e-9 of the largest gradient among parameters, and of the largest power of a signal of a layer;
 * a mean over examples, as batch normalization takes, leaves of a gradient about one part in `batch`, of those that
   arrive at the same layer in arrays of the same shape. What is predicted has no batch and need not know.
 """
@@ -27,7 +27,7 @@ class Difference(NamedTuple):
         predicted: None where it is not known.
         measured: over draws.
         scale: what percents are of.
-        negligible: gradients up to this size count as 0.
+        negligible: gradients and powers up to this size count as 0.
         tolerance: the share of the scale that is allowed.
     """
 
@@ -43,7 +43,7 @@ class Difference(NamedTuple):
     @property
     def is_negligible(self) -> bool:
         largest = max(abs(self.predicted or 0.0), abs(self.measured.value))
-        return self.moment == "gradient" and largest <= self.negligible
+        return self.moment != "mean" and largest <= self.negligible
 
     @property
     def agrees(self) -> bool:
@@ -122,13 +122,15 @@ def differences(
 def _of_signals(rows: list[tuple[Any, Measured]], narrow: bool) -> Iterator[Difference]:
     largest: dict[Any, float] = {}
     for _, row in rows:
-        key = row.path, row.shape
-        largest[key] = max(largest.get(key, 0.0), row.gradient.value)
+        for key, value in (((row.path, row.shape), row.gradient.value), (row.path, row.second.value)):
+            largest[key] = max(largest.get(key, 0.0), value)
     for mine, row in rows:
         scales = {"mean": math.sqrt(row.second.value), "gradient": row.gradient.value}
         for moment in MOMENTS if narrow or math.prod(row.shape[1:]) > NARROW else MOMENTS[:3]:
             scale = scales.get(moment, row.second.value)
-            negligible = largest[row.path, row.shape] / row.shape[0] if moment == "gradient" else 0.0
+            negligible = (
+                largest[row.path, row.shape] / row.shape[0] if moment == "gradient" else ROUNDING * largest[row.path]
+            )
             values = getattr(mine, moment), getattr(row, moment)
             yield Difference(row.path, row.operation, moment, *values, scale, negligible)
 
