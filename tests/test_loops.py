@@ -77,6 +77,22 @@ def test_a_loop_is_read_like_its_copies(name, scheme):
     assert loop.gradients["3/weight"] == pytest.approx(last, rel=1e-8)
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+def test_loops_in_loops_are_read_like_one(activation):
+    """Gradients of tanh and sigmoid grow from turn to turn, so that turns are multiples of each other."""
+    block = nn.Sequential(activation, nn.Dense(WIDTH))
+    nested, flat = (
+        capas.propagate(ends([body]), input_shape=(WIDTH,))
+        for body in (nn.Repeat(nn.Repeat(block, 3), 20), nn.Repeat(block, 60))
+    )
+    for one, other in zip(nested.rows, flat.rows, strict=True):
+        for moment in MOMENTS:
+            found, expected = getattr(one, moment), getattr(other, moment)
+            assert found == expected or found == pytest.approx(expected, rel=1e-8, abs=1e-12), (one.path, moment)
+    kernels = [flow.gradients[f"1/{path}/1/weight"] for flow, path in ((nested, "block/block"), (flat, "block"))]
+    assert kernels[0] == pytest.approx(kernels[1], rel=1e-8)
+
+
 @pytest.mark.parametrize(("name", "most"), [("relu", 6), ("residual", DEPTH)])
 def test_turns_that_are_alike_are_read_once(name, most, monkeypatch):
     """Of the default weights of a plain network; not where the signal is another one in every turn."""

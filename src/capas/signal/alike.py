@@ -11,6 +11,7 @@ import numpy as np
 from .field import Field
 from .function import as_function
 from .gradient import Gradient
+from .interpret import Stacked
 from .latent import Latent, Source
 from .law import Atom, Law, constant, normal
 from .quadrature import Numbers
@@ -105,7 +106,11 @@ def successors(before: Sequence[Any], after: Sequence[Any]) -> dict[Latent, Late
 
 def multiplied(value: Any, factor: float) -> Any:
     """A number times a gradient, or what a loop gave of one."""
-    return value if value is None or factor == 1.0 else value.map(lambda content: content.times(constant(factor)))
+    if value is None or factor == 1.0:
+        return value
+    if isinstance(value, Stacked):
+        return Stacked(tuple(multiplied(step, factor) for step in value.steps))
+    return value.map(lambda content: content.times(constant(factor)))
 
 
 def renamed(value: Any, names: Mapping[Latent, Latent]) -> Any:
