@@ -12,11 +12,8 @@ from sklearn.datasets import load_digits
 import capas
 from capas import losses, nn, weights
 from capas.errors import ArgumentError, DataError, NotFiniteError, ShapeError
-from capas.nn.layer import paths
-from capas.train import layer_rates
 from capas.train.checkpoint import Checkpoint
 from capas.train.data import ArrayFeed, examples
-from capas.train.optimizer import default_optimizer
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(0.7, 1, (90, 6)).astype(np.float32)
@@ -274,55 +271,6 @@ def test_bfloat16_computes_in_half_the_bits_and_keeps_the_weights():
     assert not np.array_equal(half.params["0"]["weight"], full.params["0"]["weight"])
     np.testing.assert_allclose(half.params["0"]["weight"], full.params["0"]["weight"], atol=0.05)
     assert history["loss"][-1] < history["loss"][0]
-
-
-def test_only_kernels_decay():
-    net = nn.Sequential(nn.Dense(6), nn.LayerNorm(), nn.Repeat(nn.Dense(6), 3), nn.PReLU())
-    model = start(net)
-    optimizer = default_optimizer(model, 100, 1e-2)
-    params = jax.tree.map(jnp.ones_like, model.params)
-    state = optimizer.init(params)
-    for _ in range(5):
-        updates, state = optimizer.update(jax.tree.map(jnp.zeros_like, params), state, params)
-        params = optax.apply_updates(params, updates)
-    moved = {path: bool((value != 1).all()) for path, value in paths(params)}
-    assert moved == {path: path.endswith("/weight") for path in moved}
-    assert sum(moved.values()) == 2
-
-
-def test_kernels_behind_activations_that_are_not_odd_have_centred_updates():
-    """Gradients with a mean: the update of a kernel sums to zero over its inputs, or is far from it."""
-    layers = [nn.Dense(6), "relu", nn.Dense(6), "tanh", nn.Dense(6), nn.LayerNorm(), nn.Dense(6), "tanh", "elu"]
-    model = start(nn.Sequential(*layers, nn.Repeat(nn.Sequential(nn.Dense(6), "sigmoid"), 2), nn.Dense(3)))
-    optimizer = default_optimizer(model, 100, 1e-2)
-    params = jax.tree.map(jnp.zeros_like, model.params)
-    state, draws = optimizer.init(params), np.random.default_rng(0)
-    for _ in range(3):
-        slope = jax.tree.map(lambda p: jnp.asarray(draws.normal(1, 1, p.shape), jnp.float32), params)
-        updates, state = optimizer.update(slope, state, params)
-    kernels = [(path, np.asarray(u, np.float64)) for path, u in paths(updates) if path.endswith("weight")]
-    left = {path: abs(u.sum(-2)).max() / abs(u).sum(-2).max() for path, u in kernels}
-    centred = {path for path, share in left.items() if share < 1e-5}
-    assert centred == {"2/weight", "9/block/0/weight", "10/weight"}
-    assert min(share for path, share in left.items() if path not in centred) > 0.5
-
-
-def test_hidden_layers_of_deep_networks_share_the_rate():
-    """He's kernels have size 1; the ends have the root of the share, biases that of their layer."""
-    body = nn.Repeat(nn.Sequential("tanh", nn.Dense(64)), 100)
-    model = capas.init(nn.Sequential(nn.Dense(64), body, "tanh", nn.Dense(1)), (6,), scheme=weights.He())
-    rates = layer_rates(model)
-    assert rates["1"]["block"]["1"]["weight"] == pytest.approx(0.25, rel=0.01)
-    assert rates["1"]["block"]["1"]["bias"] == 0.25
-    assert rates["0"] == rates["3"] == {"weight": 0.5, "bias": 0.5}
-    shallow = layer_rates(capas.init(nn.Sequential(nn.Dense(64), "tanh", nn.Dense(1)), (6,)))
-    assert set(jax.tree.leaves(shallow)) == {1.0}
-
-
-def test_layers_in_branches_share_it_by_the_root_of_their_number():
-    block = nn.Residual(nn.Sequential("tanh", nn.Dense(64), "tanh", nn.Dense(64)))
-    model = capas.init(nn.Sequential(nn.Dense(64), nn.Repeat(block, 800), "tanh", nn.Dense(1)), (6,))
-    assert layer_rates(model)["1"]["block"]["block"]["1"]["bias"] == 0.625
 
 
 def test_progress_is_one_line_per_epoch_off_a_terminal(capsys):

@@ -3,13 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 import capas
 from capas import nn, weights
 from capas.errors import ArgumentError
-from capas.train import centre_updates, kernel_rate, scale_updates
 
 LINEAR = ["relu", "leaky_relu", "gelu", "silu", "hard_swish", "softplus"]
 KEY = jax.random.key(0)
@@ -101,25 +99,3 @@ def test_what_is_read_of_any_activation_has_no_mean(name):
     z = jax.random.normal(KEY, (100, 32))
     y = nn.Activation(name)(jnp.concatenate([z, -z], axis=1)) @ w
     np.testing.assert_allclose(y[:, :32], -y[:, 32:], atol=1e-5)
-
-
-def test_centred_updates_leave_a_constant_input_alone():
-    params = {"kernel": jnp.ones((3, 3, 4, 2)), "bias": jnp.ones(2)}
-    gradient = jax.tree.map(lambda a: jax.random.normal(KEY, a.shape) + 0.5, params)
-    optimizer = optax.chain(optax.scale_by_adam(), centre_updates({"kernel": True, "bias": False}))
-    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
-    np.testing.assert_allclose(updates["kernel"].sum(-2), 0, atol=1e-6)
-    assert float(jnp.abs(updates["kernel"]).max()) > 0.1
-    plain, _ = optax.scale_by_adam().update(gradient, optax.scale_by_adam().init(params), params)
-    np.testing.assert_array_equal(updates["bias"], plain["bias"])
-
-
-def test_rates_of_kernels():
-    """One for He's, whatever the width; in proportion to the entries."""
-    for width in (64, 1024):
-        he = weights.He().sample(KEY, kernel(width, width))
-        assert kernel_rate(he, width) == pytest.approx(1, rel=0.02)
-        assert kernel_rate(3 * he, width) == pytest.approx(3, rel=0.02)
-    scaled, _ = scale_updates({"a": 2.0, "b": 0.0}).update({"a": jnp.ones(2), "b": jnp.ones(2)}, optax.EmptyState())
-    assert scaled["a"].tolist() == [2, 2]
-    assert scaled["b"].tolist() == [0, 0]

@@ -16,12 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from . import nn, weights
+from . import nn
 from .errors import ArgumentError, DataError, ShapeError
 from .nn.layer import Layer, Shape, Tree, paths, walk
 from .randomness import Purpose, derive
 from .weights.data import InputData
-from .weights.initialize import Choice, choices
+from .weights.initialize import Choice, drawn
 
 FORMAT = "capas-1"
 
@@ -107,8 +107,9 @@ class Model:
             size = copies * sum(p.size for _, p in paths(layer.parameters(shape)))
             name = layer.name if isinstance(layer, nn.Activation) and layer.name else repr(layer)
             shown = name.removeprefix("nn.") + (f" × {copies}" if copies > 1 else "")
-            drawn = "; ".join(self.drawn.get(f"{path}/{name}", "") for name in layer.parameters(shape))
-            table.add_row(path, shown, str(output_shape), f"{size:,}" if size else "", drawn.strip("; "))
+            own = [f"{path}/{name}" for name in layer.parameters(shape)]
+            drawn = "; ".join(self.drawn[name] for name in own if name in self.drawn)
+            table.add_row(path, shown, str(output_shape), f"{size:,}" if size else "", drawn)
         return table
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -198,9 +199,9 @@ def init(
     shape = tuple(input_shape)
     seen = _seen(data, shape, standardize)
     key = derive(seed, Purpose.WEIGHTS)
-    params, state = weights.initialize(network, key, shape, scheme, data=seen, standardized=standardize)
-    drawn = {path: chosen.why for path, chosen in choices(network, shape, scheme).items()}
-    return Model(network, shape, params, state, dict(metadata or {}), drawn)
+    params, state, chosen = drawn(network, key, shape, scheme, data=seen, standardized=standardize)
+    why = {path: planned.why for path, planned in chosen.items()}
+    return Model(network, shape, params, state, dict(metadata or {}), why)
 
 
 def _seen(data: ArrayLike | None, shape: Shape, standardize: bool) -> InputData | None:

@@ -21,11 +21,7 @@ def aligned(shape: tuple[int, ...], values: Sequence[Any]) -> tuple[tuple[Role, 
     roles = merged_roles(shape, fields)
     ready = [expanded(v if isinstance(v, Field) else of_known(v, shape, roles), shape, roles) for v in values]
     width = math.prod(n for n, role in zip(shape, roles, strict=True) if role == "feature")
-    edges = sorted({0, width, *(edge for f in ready if len(f.blocks) > 1 for edge in edges_of(f))})
-    if len(edges) <= 2:
-        return roles, [(width, [f.blocks[0][1] for f in ready])]
-    runs = [(high - low, [run_of(f, low, high) for f in ready]) for low, high in pairwise(edges)]
-    return roles, runs
+    return roles, runs_of(ready, width)
 
 
 def merged_roles(shape: tuple[int, ...], fields: Sequence[Field]) -> tuple[Role, ...]:
@@ -39,6 +35,14 @@ def merged_roles(shape: tuple[int, ...], fields: Sequence[Field]) -> tuple[Role,
 def edges_of(field: Field) -> list[int]:
     """Where the runs of features that have one law end."""
     return [int(edge) for edge in np.cumsum([width for width, _ in field.blocks])]
+
+
+def runs_of(fields: Sequence[Field], width: int) -> list[tuple[int, list[Content]]]:
+    """Runs of features in each of which every field has one law: the run's width, and the laws."""
+    edges = sorted({0, width, *(edge for f in fields if len(f.blocks) > 1 for edge in edges_of(f))})
+    if len(edges) <= 2:
+        return [(width, [f.blocks[0][1] for f in fields])]
+    return [(high - low, [run_of(f, low, high) for f in fields]) for low, high in pairwise(edges)]
 
 
 def run_of(field: Field, low: int, high: int) -> Content:

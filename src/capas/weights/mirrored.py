@@ -51,7 +51,7 @@ class Mirrored(Scheme):
 
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:
         self._require(kernel)
-        half = self.base.sample(key, self._half(kernel))
+        half = self.base.sample(key, self.half(kernel))
         if self.outputs:
             half = jnp.concatenate([half, -half], axis=-1)
         if self.inputs:
@@ -64,13 +64,13 @@ class Mirrored(Scheme):
         rank, (_, columns) = len(kernel.shape), kernel.shape[-2:]
         axes = [(rank - 2, self._run(kernel))] if self.inputs else []
         axes += [(rank - 1, columns // 2)] if self.outputs else []
-        return self.base.law(self._half(kernel))._replace(mirrored=tuple(axes))
+        return self.base.law(self.half(kernel))._replace(mirrored=tuple(axes))
 
     def _run(self, kernel: Parameter) -> int:
         """Inputs after which the sign changes."""
         return (kernel.shape[-2] if self.inputs is True else int(self.inputs)) // 2
 
-    def _half(self, kernel: Parameter) -> Parameter:
+    def half(self, kernel: Parameter) -> Parameter:
         """The kernel that Q is."""
         *window, rows, columns = kernel.shape
         shape = (*window, rows // (2 if self.inputs else 1), columns // (2 if self.outputs else 1))

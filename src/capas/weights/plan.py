@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..nn import Conv, Layer
 from ..nn.layer import Shape
@@ -13,7 +13,7 @@ from .operating import BUDGET, Reading, is_asymmetric, operating_power
 from .reader import read_streams
 from .schemes import Scheme
 from .streams import Kernel, Stretch
-from .structured import DeltaOrthogonal, Orthogonal
+from .structured import DeltaOrthogonal, Orthogonal, block_shape
 
 MANY = 4
 """Convolutions in a row from which on kernels start at the centre of their window."""
@@ -94,7 +94,7 @@ class Planner:
 
     def _read_in(self, stretch: Stretch) -> list[tuple[Reading, int]]:
         active = [k for k in stretch.kernels if k.reads.functions and k.reads.arrives is not None]
-        return [(self._reading(k), k.in_line) for k in active]
+        return [(self._reading(k), k.in_stretch) for k in active]
 
     def _reads_pairs(self, kernel: Kernel) -> bool:
         return id(kernel.reads.stream.root) in self.paired
@@ -113,9 +113,9 @@ class Planner:
         """The variance of what a kernel writes."""
         if kernel.branch_of is not None:
             power = self._power(kernel.branch_of) if kernel.reads.arrives is not None else 1.0
-            power *= (1 + _share(kernel.branch_of)) ** kernel.place
+            power *= _grown(kernel.branch_of, kernel.place)
             return power * min(_share(kernel.branch_of) / kernel.scale**2, 1.0) if kernel.scale else power
-        return 1.0 if kernel.writes.root.ends and not kernel.repeats else self._power(kernel.stretch)
+        return 1.0 if kernel.ends else self._power(kernel.stretch)
 
     def _second(self, kernel: Kernel, power: float) -> float:
         """The mean square of what a kernel reads."""
@@ -126,7 +126,7 @@ class Planner:
         """The variance of what a kernel reads, before the activations."""
         power = self._power(kernel.reads.arrives)
         if kernel.after and kernel.reads.arrives is not None:
-            power *= (1 + _share(kernel.reads.arrives)) ** kernel.after
+            power *= _grown(kernel.reads.arrives, kernel.after)
         return power
 
     def planned(self, kernel: Kernel) -> Planned:
@@ -134,16 +134,15 @@ class Planner:
         reads, writes = self._reads_pairs(kernel), self._writes_pairs(kernel)
         power = self.power_before(kernel)
         gain = math.sqrt(self._target(kernel) / self._second(kernel, power))
-        *window, rows, columns = kernel.parameter.shape
-        half = (*window, rows // (1 + reads), columns // (1 + writes))
-        taps, central = math.prod(window), self._is_central(kernel, half)
-        ways = 1 if central else taps
-        fan_in = half[-2] if central else kernel.parameter.fan_in / (1 + reads)
-        scale = gain * math.sqrt(max(ways * half[-2], half[-1] // kernel.parameter.groups) / fan_in)
-        base = DeltaOrthogonal(scale) if central else Orthogonal(scale)
-        channels = kernel.reads.channels
+        channels, rows = kernel.reads.channels, kernel.parameter.shape[-2]
         inputs: bool | int = channels if reads and channels != rows else reads
-        scheme = Mirrored(base, inputs, writes) if reads or writes else base
+        pairs = Mirrored(Orthogonal(), inputs, writes)
+        drawn = pairs.half(kernel.parameter) if reads or writes else kernel.parameter
+        central = self._is_central(kernel, drawn.shape)
+        block = block_shape(drawn, 1 if central else math.prod(drawn.shape[:-2]))
+        scale = gain * math.sqrt(max(block) / (block[0] if central else drawn.fan_in))
+        base = DeltaOrthogonal(scale) if central else Orthogonal(scale)
+        scheme = replace(pairs, base=base) if reads or writes else base
         return Planned(scheme, power, self._why(kernel, scheme, power, central))
 
     def _is_central(self, kernel: Kernel, half: tuple[int, ...]) -> bool:
@@ -172,3 +171,8 @@ class Planner:
 def _share(stretch: Stretch) -> float:
     """What each branch adds to the power of a signal, so that all together they make it grow by the budget."""
     return math.log(BUDGET) / stretch.branches
+
+
+def _grown(stretch: Stretch, branches: int) -> float:
+    """By what factor the power of a signal has grown after so many of its branches."""
+    return (1 + _share(stretch)) ** branches

@@ -30,6 +30,7 @@ from ..nn import (
     Sequential,
     Shaped,
     Swish,
+    WeightStandardized,
 )
 from ..nn.layer import Shape, paths
 from ..signal.gaussian import is_elementwise
@@ -104,7 +105,7 @@ class _Reader:
         return self._kernels(layer, shape, before, path)
 
     def _kernels(self, layer: Layer, shape: Shape, before: Point, path: str) -> Point:
-        declared = {n: p for n, p in _own(layer, shape) if p.role == "kernel"}
+        declared = {n: p for n, p in paths(layer.parameters(shape)) if p.role == "kernel"}
         output = layer.output_shape(shape)
         why = _unpaired(layer, declared)
         if why or any(joined(path, name) in self.given for name in declared):
@@ -126,7 +127,7 @@ class _Reader:
 
     def _normalized(self, before: Point) -> Point:
         before.stream.root.ends = True
-        self.stretch = Stretch(self.stretch.line)
+        self.stretch = Stretch(self.stretch.line, self.copies)
         behind = Stream().join(before.stream)
         return replace(before, stream=behind, functions=(), arrives=None, is_input=False, standard=True, places=())
 
@@ -162,7 +163,7 @@ class _Reader:
 
     def _branch(self, layer: Layer, shape: Shape, before: Point, path: str, scale: float) -> Point:
         """A branch whose output is added to the signal: a stretch of its own."""
-        main, self.stretch = self.stretch, Stretch()
+        main, self.stretch = self.stretch, Stretch(copies=self.copies)
         before_it, self.inside, self.outside = (self.inside, self.outside), True, self.copies
         known = set(self.kernels)
         out = self.read(layer, shape, before, path)
@@ -215,17 +216,13 @@ def _block(stream: Stream, why: str) -> None:
     stream.root.blocked = stream.root.blocked or why
 
 
-def _own(layer: Layer, shape: Shape) -> Iterable[tuple[str, Parameter]]:
-    return paths(layer.parameters(shape))
-
-
 def _unpaired(layer: Layer, declared: dict[str, Parameter]) -> str:
     """Why a layer keeps its units from being pairs."""
     if not declared:
         return f"behind {layer!r}"
     if len(declared) > 1 or any(p.groups > 1 for p in declared.values()):
         return f"{layer!r} has groups, or several kernels"
-    return "standardized weights" if type(layer).__name__ == "WeightStandardized" else ""
+    return "standardized weights" if isinstance(layer, WeightStandardized) else ""
 
 
 def plain(layer: Activation | PReLU | Swish | Shaped) -> Activation:

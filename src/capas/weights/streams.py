@@ -43,11 +43,13 @@ class Stretch:
 
     Attributes:
         line: the network, or the branch, that it is a part of: the kernels of all stretches in it.
+        copies: how many there are of it, one after another.
         kernels: in the order of the computation.
         branches: how many branches are added to its signal on the way.
     """
 
     line: list[Kernel] = field(default_factory=list)
+    copies: int = 1
     kernels: list[Kernel] = field(default_factory=list)
     branches: int = 0
 
@@ -126,3 +128,13 @@ class Kernel:
     def repeats(self) -> bool:
         """Whether it reads what it writes, copy after copy."""
         return self.copies > 1 and self.reads.stream.root is self.writes.root
+
+    @property
+    def in_stretch(self) -> int:
+        """How many of them follow one another in one copy of its stretch."""
+        return self.copies // self.stretch.copies
+
+    @property
+    def ends(self) -> bool:
+        """Whether what it writes is the network's output, or is normalized next."""
+        return self.writes.root.ends and not self.repeats

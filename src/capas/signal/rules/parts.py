@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ..align import edges_of, run_of, sites_of
+from ..align import run_of, runs_of, sites_of
 from ..field import Field, Role
 from ..gradient import noise, plus
 from ..interpret import Value, Walk, refuse, rule
@@ -132,16 +131,13 @@ def concatenate(walk: Walk, equation: Any, *inputs: Value) -> Sequence[Value]:
         blocks = tuple(block for f in fields for block in f.blocks)
         return [Field(shape, _roles(fields, axis, role), _joined(blocks))]
     if role == "position" or (role == "one" and len(fields) > 1):
-        ends = sorted({0, *(edge for field in fields for edge in edges_of(field))})
-        runs = [[_run(field, low, high) for field in fields] for low, high in pairwise(ends)]
-        joined = [_side_by_side(equation, run, shape, axis) for run in runs]
+        runs = runs_of(fields, max(sum(width for width, _ in f.blocks) for f in fields))
+        parts = [
+            [replace(f, blocks=((width, law),)) for f, law in zip(fields, laws, strict=True)] for width, laws in runs
+        ]
+        joined = [_side_by_side(equation, part, shape, axis) for part in parts]
         return [replace(joined[0], blocks=tuple(block for field in joined for block in field.blocks))]
     raise refuse(equation, f"{role}s side by side")
-
-
-def _run(field: Field, low: int, high: int) -> Field:
-    """Some of the features, of one law."""
-    return replace(field, blocks=((high - low, run_of(field, low, high)),))
 
 
 def _roles(fields: Sequence[Field], axis: int, role: Role) -> tuple[Role, ...]:

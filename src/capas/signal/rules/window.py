@@ -6,12 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ..align import edges_of, expanded, run_of
+from ..align import expanded, runs_of
 from ..choice import choice
 from ..field import Content, Field, Role
 from ..finite import note_width
@@ -250,9 +249,8 @@ def scatter(walk: Walk, equation: Any, source: Value, operand: Value, *start: Va
     """The gradient of a maximum over windows: to the winner of each."""
     g, x = as_field(equation, source), as_field(equation, operand)
     table = taps(_window_axes(equation, x, g.shape))
-    ends = sorted({0, *edges_of(x), *edges_of(g)})
-    runs = [(high - low, run_of(x, low, high), run_of(g, low, high)) for low, high in pairwise(ends)]
-    blocks = tuple((width, _to_winners(law, gradient, table, x.sites)) for width, law, gradient in runs)
+    runs = runs_of((x, g), sum(width for width, _ in x.blocks))
+    blocks = tuple((width, _to_winners(law, gradient, table, x.sites)) for width, (law, gradient) in runs)
     return [Field(x.shape, x.roles, blocks)]
 
 

@@ -1,0 +1,119 @@
+"""The default optimizer: what decays, what is centred, and the rate of every layer."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import capas
+from capas import nn, weights
+from capas.nn.layer import paths
+from capas.train import centre_updates, kernel_rate, layer_decays, layer_rates, scale_updates
+from capas.train.optimizer import default_optimizer
+
+KEY = jax.random.key(0)
+
+
+def start(net):
+    return capas.init(net, input_shape=(6,), seed=0)
+
+
+def test_only_kernels_decay():
+    net = nn.Sequential(nn.Dense(6), nn.LayerNorm(), nn.Repeat(nn.Dense(6), 3), nn.PReLU())
+    model = start(net)
+    optimizer = default_optimizer(model, 100, 1e-2)
+    params = jax.tree.map(jnp.ones_like, model.params)
+    state = optimizer.init(params)
+    for _ in range(5):
+        updates, state = optimizer.update(jax.tree.map(jnp.zeros_like, params), state, params)
+        params = optax.apply_updates(params, updates)
+    moved = {path: bool((value != 1).all()) for path, value in paths(params)}
+    assert moved == {path: path.endswith("/weight") for path in moved}
+    assert sum(moved.values()) == 2
+
+
+def test_kernels_behind_activations_that_are_not_odd_have_centred_updates():
+    """Gradients with a mean: the update of a kernel sums to zero over its inputs, or is far from it."""
+    layers = [nn.Dense(6), "relu", nn.Dense(6), "tanh", nn.Dense(6), nn.LayerNorm(), nn.Dense(6), "tanh", "elu"]
+    model = start(nn.Sequential(*layers, nn.Repeat(nn.Sequential(nn.Dense(6), "sigmoid"), 2), nn.Dense(3)))
+    optimizer = default_optimizer(model, 100, 1e-2)
+    params = jax.tree.map(jnp.zeros_like, model.params)
+    state, draws = optimizer.init(params), np.random.default_rng(0)
+    for _ in range(3):
+        slope = jax.tree.map(lambda p: jnp.asarray(draws.normal(1, 1, p.shape), jnp.float32), params)
+        updates, state = optimizer.update(slope, state, params)
+    kernels = [(path, np.asarray(u, np.float64)) for path, u in paths(updates) if path.endswith("weight")]
+    left = {path: abs(u.sum(-2)).max() / abs(u).sum(-2).max() for path, u in kernels}
+    centred = {path for path, share in left.items() if share < 1e-5}
+    assert centred == {"2/weight", "9/block/0/weight", "10/weight"}
+    assert min(share for path, share in left.items() if path not in centred) > 0.5
+
+
+def test_hidden_layers_of_deep_networks_share_the_rate():
+    """He's kernels have size 1; the ends have the root of the share, biases that of their layer."""
+    body = nn.Repeat(nn.Sequential("tanh", nn.Dense(64)), 100)
+    model = capas.init(nn.Sequential(nn.Dense(64), body, "tanh", nn.Dense(1)), (6,), scheme=weights.He())
+    rates = layer_rates(model)
+    assert rates["1"]["block"]["1"]["weight"] == pytest.approx(0.25, rel=0.01)
+    assert rates["1"]["block"]["1"]["bias"] == 0.25
+    assert rates["0"] == rates["3"] == {"weight": 0.5, "bias": 0.5}
+    shallow = layer_rates(capas.init(nn.Sequential(nn.Dense(64), "tanh", nn.Dense(1)), (6,)))
+    assert set(jax.tree.leaves(shallow)) == {1.0}
+
+
+def test_layers_in_branches_share_it_by_the_root_of_their_number():
+    block = nn.Residual(nn.Sequential("tanh", nn.Dense(64), "tanh", nn.Dense(64)))
+    model = capas.init(nn.Sequential(nn.Dense(64), nn.Repeat(block, 800), "tanh", nn.Dense(1)), (6,))
+    assert layer_rates(model)["1"]["block"]["block"]["1"]["bias"] == 0.625
+
+
+def after_decay(net, steps=50):
+    """The kernels after so many steps without a gradient, as a share of what they were."""
+    model = start(net)
+    optimizer = default_optimizer(model, steps, 1.0)
+    params, state = model.params, optimizer.init(model.params)
+    for _ in range(steps):
+        updates, state = optimizer.update(jax.tree.map(jnp.zeros_like, params), state, params)
+        params = optax.apply_updates(params, updates)
+    before = dict(paths(model.params))
+    return {path: float((w / before[path]).mean()) for path, w in paths(params) if path.endswith("weight")}
+
+
+def test_the_kernels_of_a_deep_stretch_decay_together_as_one_does():
+    """The signal behind 102 kernels is smaller by what one kernel's decay makes of it, not by its 102nd power."""
+    (alone,) = after_decay(nn.Dense(6)).values()
+    left = after_decay(nn.Sequential(nn.Dense(6), nn.Repeat(nn.Sequential("tanh", nn.Dense(6)), 100), nn.Dense(3)))
+    together = left["0/weight"] * left["1/block/1/weight"] ** 100 * left["2/weight"]
+    assert alone < 0.85
+    assert together == pytest.approx(alone, rel=0.02)
+
+
+def test_between_normalizations_and_in_branches_kernels_decay_in_full():
+    normalized = nn.Repeat(nn.Sequential(nn.LayerNorm(), "relu", nn.Dense(6)), 30)
+    branches = nn.Repeat(nn.Residual(nn.Sequential("relu", nn.Dense(6))), 30)
+    decays = layer_decays(start(nn.Sequential(normalized, nn.LayerNorm(), branches)))
+    assert decays["0"]["block"]["2"] == {"weight": 0.01, "bias": 0.0}
+    assert decays["2"]["block"]["block"]["1"] == {"weight": 0.01, "bias": 0.0}
+
+
+def test_centred_updates_leave_a_constant_input_alone():
+    params = {"kernel": jnp.ones((3, 3, 4, 2)), "bias": jnp.ones(2)}
+    gradient = jax.tree.map(lambda a: jax.random.normal(KEY, a.shape) + 0.5, params)
+    optimizer = optax.chain(optax.scale_by_adam(), centre_updates({"kernel": True, "bias": False}))
+    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+    np.testing.assert_allclose(updates["kernel"].sum(-2), 0, atol=1e-6)
+    assert float(jnp.abs(updates["kernel"]).max()) > 0.1
+    plain, _ = optax.scale_by_adam().update(gradient, optax.scale_by_adam().init(params), params)
+    np.testing.assert_array_equal(updates["bias"], plain["bias"])
+
+
+def test_rates_of_kernels():
+    """One for He's, whatever the width; in proportion to the entries."""
+    for width in (64, 1024):
+        he = weights.He().sample(KEY, nn.Parameter((width, width), "kernel", fan_in=width))
+        assert kernel_rate(he, width) == pytest.approx(1, rel=0.02)
+        assert kernel_rate(3 * he, width) == pytest.approx(3, rel=0.02)
+    scaled, _ = scale_updates({"a": 2.0, "b": 0.0}).update({"a": jnp.ones(2), "b": jnp.ones(2)}, optax.EmptyState())
+    assert scaled["a"].tolist() == [2, 2]
+    assert scaled["b"].tolist() == [0, 0]
