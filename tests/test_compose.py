@@ -91,6 +91,40 @@ def test_repeat_of_convolutions_is_unrolled_on_cpu_and_the_same():
     assert "while" not in compiled
 
 
+@pytest.mark.parametrize("copies", [1, 7, 16])
+@pytest.mark.parametrize("training", [False, True])
+def test_signals_computed_anew_are_the_same(copies, training):
+    """Outputs, statistics and gradients, with groups that come out even and that do not."""
+    block = nn.Sequential(nn.BatchNorm(), "tanh", nn.Dropout(0.3), nn.Dense(6))
+    plain, anew = (nn.Repeat(block, copies, remat=remat) for remat in (False, True))
+    params, state = plain.init(jax.random.key(0), (6,))
+    key = jax.random.key(1) if training else None
+
+    def run(layer):
+        def total(params):
+            y, new = layer.apply(params, state, X, key=key, training=training)
+            return (y**2).sum(), new
+
+        return jax.value_and_grad(total, has_aux=True)(params)
+
+    for one, other in zip(jax.tree.leaves(run(plain)), jax.tree.leaves(run(anew)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("block", [nn.Sequential("tanh", nn.Dense(64)), nn.Sequential("tanh", nn.Conv(64, (3,)))])
+def test_signals_computed_anew_are_not_kept(block):
+    x = jnp.ones((256, 64)) if isinstance(block.layers[1], nn.Dense) else jnp.ones((16, 16, 64))
+
+    def memory(remat):
+        layer = nn.Repeat(block, 64, remat=remat)
+        params, state = layer.init(jax.random.key(0), x.shape[1:])
+        slope = jax.jit(jax.grad(lambda p, x: layer.apply(p, state, x)[0].sum(), argnums=1))
+        return slope.lower(params, x).compile().memory_analysis().temp_size_in_bytes / x.nbytes
+
+    assert memory(remat=False) > 64
+    assert memory(remat=True) < 40
+
+
 def test_every_layer_inside_is_observed_in_order():
     net = nn.Sequential(
         stem=nn.Dense(6),

@@ -51,13 +51,13 @@ def test_kernels_behind_activations_that_are_not_odd_have_centred_updates():
 
 
 def test_hidden_layers_of_deep_networks_share_the_rate():
-    """He's kernels have size 1; the ends have the root of the share, biases that of their layer."""
+    """He's kernels have size 1; the ends have the full rate, biases that of their layer."""
     body = nn.Repeat(nn.Sequential("tanh", nn.Dense(64)), 100)
     model = capas.init(nn.Sequential(nn.Dense(64), body, "tanh", nn.Dense(1)), (6,), scheme=weights.He())
     rates = layer_rates(model)
     assert rates["1"]["block"]["1"]["weight"] == pytest.approx(0.25, rel=0.01)
     assert rates["1"]["block"]["1"]["bias"] == 0.25
-    assert rates["0"] == rates["3"] == {"weight": 0.5, "bias": 0.5}
+    assert rates["0"] == rates["3"] == {"weight": 1.0, "bias": 1.0}
     shallow = layer_rates(capas.init(nn.Sequential(nn.Dense(64), "tanh", nn.Dense(1)), (6,)))
     assert set(jax.tree.leaves(shallow)) == {1.0}
 

@@ -34,7 +34,7 @@ class Cell:
         variant: which network, where a map has several.
         activation: its name.
         depth: number of hidden square layers.
-        weights: "capas" for the defaults, or the name of a peer.
+        weights: "capas" for the defaults, or the name of a peer, or of a part that is taken away.
         rate: peak learning rate; None for the default of `capas.fit`.
         seed: of the weights and of the order of the examples.
     """
@@ -85,6 +85,7 @@ class Map:
         activations: of the network.
         depths: numbers of hidden square layers.
         peers: weights that stand beside the defaults.
+        ablations: parts of the defaults of which one is taken away.
         tuned: variants that are also run at each of the four rates.
         hopeless: a peer's accuracy below which none of its deeper networks is tried.
         images: whether the network takes images, not vectors.
@@ -101,6 +102,7 @@ class Map:
     activations: tuple[str, ...]
     depths: tuple[int, ...]
     peers: tuple[str, ...] = ()
+    ablations: tuple[str, ...] = ()
     tuned: tuple[str, ...] = ()
     hopeless: float = 0.0
     images: bool = False
@@ -113,6 +115,8 @@ class Map:
             yield Cell(self.name, LINEAR_MODEL, LINEAR, 0, seed=seed)
             for depth, variant, activation in product(self.depths, self.variants, (*self.activations, LINEAR)):
                 yield Cell(self.name, variant, activation, depth, seed=seed)
+            for depth, part, activation in product(self.depths, self.ablations, self.activations):
+                yield Cell(self.name, self.variants[0], activation, depth, part, seed=seed)
 
     def others(self, seeds: tuple[int, ...]) -> Iterator[Cell]:
         """The cells that are given the best of four learning rates."""

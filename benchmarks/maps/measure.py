@@ -11,7 +11,7 @@ import jax
 import capas
 from capas.errors import NotFiniteError
 
-from . import data, networks, peers
+from . import ablations, data, networks, peers
 from .cells import Cell
 from .plans import MAPS
 
@@ -56,13 +56,17 @@ def measure(cell: Cell, split: str) -> dict[str, Any]:
 def _train(
     model: capas.Model, cell: Cell, train: data.Pair, epochs: int, patience: int | None
 ) -> tuple[capas.Model, capas.History, str]:
-    """The defaults of `capas.fit`, on all training examples, or on nine tenths where training stops by validation."""
+    """Train with the defaults of `capas.fit`, or what an ablation leaves of them.
+
+    All training examples are used, or nine tenths where training stops by validation.
+    """
     try:
         model, history = capas.fit(
             model,
             train,
             epochs=epochs,
             batch_size=BATCH,
+            optimizer=ablations.optimizer(cell, model, epochs * len(train[0]) // BATCH),
             learning_rate=cell.rate,
             validation=None if patience is None else 0.1,
             patience=patience,

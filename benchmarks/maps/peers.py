@@ -13,6 +13,7 @@ from jax import Array, lax
 import capas
 from capas import nn, weights
 
+from . import ablations
 from .cells import CAPAS, Cell
 
 Choice = str | weights.Scheme | Mapping[str, weights.Scheme]
@@ -21,7 +22,9 @@ CALIBRATION_ROWS = 512
 
 def start(network: nn.Layer, cell: Cell, x: Any) -> capas.Model:
     """A model with the weights of a cell; `x` are training inputs, for those that look at data."""
-    model = capas.init(network, x.shape[1:], seed=cell.seed, scheme=scheme(cell))
+    left = cell.weights in ablations.ABLATIONS
+    chosen = ablations.scheme(cell.weights, network, x.shape[1:]) if left else scheme(cell)
+    model = capas.init(network, x.shape[1:], seed=cell.seed, scheme=chosen)
     if cell.weights == "pytorch":
         return replace(model, params=with_biases(model.params, jax.random.key(cell.seed)))
     if cell.weights == "lsuv":

@@ -1,7 +1,8 @@
-"""The five maps."""
+"""The five maps, and what each part of the defaults is good for."""
 
 from __future__ import annotations
 
+from .ablations import ABLATIONS
 from .cells import ACTIVATIONS, PEERS, Map
 
 DEPTHS = (3, 10, 30, 100, 300, 1000)
@@ -41,6 +42,18 @@ LETTER_MAP = Map(
     peers=PEERS,
     hopeless=0.35,
 )
+ABLATION_FASHION, ABLATION_LETTER = (
+    Map(
+        f"ablation_{task}",
+        f"{title}, plain networks of width 64, one part of the defaults taken away",
+        *(task, rows, epochs, DENSE, ("relu", "tanh", "sigmoid", "elu"), depths),
+        ablations=ABLATIONS,
+    )
+    for task, title, rows, epochs, depths in (
+        ("fashion", "Fashion-MNIST, 400 steps", images(51_200), {"test": 1, "validation": 1, **SMOKE}, (100, 1000)),
+        ("letter", "Letter recognition, 3000 steps", LETTER, letter(3_000), (100,)),
+    )
+)
 CONVOLUTION = Map(
     "convolution",
     "Fashion-MNIST, convolutional plain networks, 3 x 3 at 7 x 7 positions, 1000 steps",
@@ -71,4 +84,10 @@ END_LETTER = Map(
     tuned=TWINS,
     patience=10,
 )
-MAPS = {m.name: m for m in (FASHION_MAP, LETTER_MAP, CONVOLUTION, TEN_THOUSAND, END_FASHION, END_LETTER)}
+MAPS = {
+    m.name: m
+    for m in (
+        *(FASHION_MAP, LETTER_MAP, ABLATION_FASHION, ABLATION_LETTER, CONVOLUTION, TEN_THOUSAND),
+        *(END_FASHION, END_LETTER),
+    )
+}

@@ -69,6 +69,9 @@ def grids(plan: Map, records: dict[Cell, results.Record]) -> Iterator[Grid]:
     if plan.patience is not None or plan.fresh:
         yield details(plan, own, best_of_rates(records))
         return
+    if plan.ablations:
+        yield parts(plan, records)
+        return
     for variant in plan.variants:
         yield accuracies(f"{plan.title}: {variant}, mean over seeds (lowest)", plan, variant, own)
     peers = {weights: best_of_rates(records, weights) for weights in plan.peers}
@@ -99,6 +102,16 @@ def _accuracy(summary: Summary | None) -> str:
     if summary is None:
         return ""
     return f"{summary.accuracy:.3f}" + (f" ({summary.lowest:.3f})" if len(summary.records) > 1 else "")
+
+
+def parts(plan: Map, records: dict[Cell, results.Record]) -> Grid:
+    """What is left without each part of the defaults."""
+    places = [Place(plan.variants[0], a, depth) for depth in plan.depths for a in (*plan.activations, LINEAR)]
+    rows = []
+    for name in (CAPAS, *plan.ablations):
+        found = summarize(records, name)
+        rows.append((name, *(_accuracy(found.get(place)) for place in places)))
+    return Grid(plan.title, ("", *(f"{place.activation} {place.depth}" for place in places)), tuple(rows))
 
 
 def overview(plan: Map, by_weights: dict[str, Summaries], known: dict[Cell, float]) -> Grid:

@@ -15,6 +15,7 @@ from .errors import ArgumentError
 from .model import Model
 from .nn import Layer
 from .nn.layer import Shape, Tree, lecun, materialize
+from .nn.repeat import without_remat
 from .signal import FixedPoint, Flow, Signal
 from .signal.maps import fixed_point as settle
 from .weights.initialize import Choice
@@ -70,7 +71,12 @@ def propagate(
 
 def _function(network: Layer, state: Tree, training: bool) -> Callable[[Any, Array], Array]:
     key = jax.random.key(0) if training else None
-    return lambda params, x: network.apply(params, state, x, key=key, training=training)[0]
+
+    def function(params: Any, x: Array) -> Array:
+        with without_remat():
+            return network.apply(params, state, x, key=key, training=training)[0]
+
+    return function
 
 
 def _required(shape: Shape | None) -> Shape:

@@ -35,31 +35,37 @@ def default_optimizer(model: Model, steps: int, learning_rate: float | None) -> 
     not; kernels behind activations that are not odd have centred updates, and hidden ones the rate of `layer_rates`; a
     warm-up over a tenth of the steps and a cosine decay to zero.
     """
+    return optax.chain(*parts(model, steps, learning_rate).values())
+
+
+def parts(model: Model, steps: int, learning_rate: float | None) -> dict[str, optax.GradientTransformation]:
+    """The transformations of the default optimizer, one after another, by what they are for."""
     peak = RATE if learning_rate is None else learning_rate
     schedule = optax.warmup_cosine_decay_schedule(0.0, peak, max(steps // 10, 1), max(steps, 2))
     kernels = read_streams(model.network, model.input_shape)
-    return optax.chain(
-        optax.clip_by_global_norm(1.0),
-        optax.scale_by_adam(),
-        centre_updates(_by_path(model.params, lambda path, _: path in kernels and is_asymmetric(kernels[path]))),
-        scale_updates(layer_rates(model)),
-        decay_weights(layer_decays(model)),
-        optax.scale_by_learning_rate(schedule),
-    )
+    return {
+        "clipping": optax.clip_by_global_norm(1.0),
+        "adam": optax.scale_by_adam(),
+        "centring": centre_updates(
+            _by_path(model.params, lambda path, _: path in kernels and is_asymmetric(kernels[path]))
+        ),
+        "layer rates": scale_updates(layer_rates(model)),
+        "weight decay": decay_weights(layer_decays(model)),
+        "schedule": optax.scale_by_learning_rate(schedule),
+    }
 
 
 def layer_rates(model: Model) -> Any:
     r"""The rate of every parameter, as a share of that of a layer that stands alone.
 
     Of the $L$ hidden layers of a network each has $r = \min(1, 25/L)$, so that all together move the output by no more
-    than 25 would; the first and the last layer, which stand alone, have $\sqrt r$. Hidden kernels have r times
-    `kernel_rate`; those that read a signal with a mean also times $1/\sqrt{1 - a}$, at most 4, where a is the mean's
-    share of the power: so much of an update is left when it is centred. Layers in branches count as $\sqrt L$, since
-    each moves its own share of the signal alone.
+    than 25 would; the first and the last layer stand alone and have 1. Hidden kernels have r times `kernel_rate`; those
+    that read a signal with a mean also times $1/\sqrt{1 - a}$, at most 4, where a is the mean's share of the power: so
+    much of an update is left when it is centred. Layers in branches count as $\sqrt L$, since each moves its own share
+    of the signal alone.
 
     Source: measured, on rows held out of the training sets of Fashion-MNIST and letter recognition, at 3 to 1000
-    layers. The fall as one over the depth is that of plain networks in general; other rates for the two ends we found
-    nowhere.
+    layers. The fall as one over the depth is that of plain networks in general.
 
     Example:
         >>> import capas
@@ -68,16 +74,15 @@ def layer_rates(model: Model) -> Any:
         >>> net = nn.Sequential(nn.Dense(8), nn.Repeat(nn.Sequential("relu", nn.Dense(8)), 100), "relu", nn.Dense(2))
         >>> rates = layer_rates(capas.init(net, (4,)))
         >>> [rates["0"]["weight"], round(rates["1"]["block"]["1"]["weight"], 3), rates["3"]["weight"]]
-        [0.5, 0.303, 0.5]
+        [1.0, 0.303, 1.0]
     """
     kernels = read_streams(model.network, model.input_shape)
     planner = Planner(kernels)
     hidden = {path: kernel for path, kernel in kernels.items() if is_hidden(kernel)}
     damping = {path.rpartition("/")[0]: _damping(kernel, hidden) for path, kernel in hidden.items()}
-    ends = min(damping.values(), default=1.0) ** 0.5
 
     def rate(path: str, array: jax.Array) -> float:
-        share = damping.get(path.rpartition("/")[0], ends)
+        share = damping.get(path.rpartition("/")[0], 1.0)
         if path not in hidden:
             return share
         kernel = hidden[path]
