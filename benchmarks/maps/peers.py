@@ -1,4 +1,7 @@
-"""Weights that stand beside the defaults of capas: those that other libraries start from, and those of the papers."""
+"""Weights that stand beside the defaults of capas: those that other libraries start from, and those of the papers.
+
+`peer_weights.py` compares them with what the other libraries draw.
+"""
 
 from __future__ import annotations
 
