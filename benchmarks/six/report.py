@@ -15,7 +15,8 @@ from rich.console import Console
 from .data import DATA_SETS
 from .measure import ACTIVATIONS, DEPTHS, OTHERS, SEEDS
 
-WIDTH = 140
+WIDTH = 160
+"""Of the table with all standard errors."""
 COLUMNS = ("data set", "activation", "seeds", "default", *OTHERS, "difference", "from", "verdict")
 COLOURS = {"holds": "green", "holds so far": "yellow", "missed": "red"}
 ROWS = len(DATA_SETS) * len(ACTIVATIONS)
