@@ -17,6 +17,7 @@ with ten steps.
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from maps import results, work
 from maps.cells import PEERS, SEEDS, Cell, Map, is_hopeless
@@ -65,7 +66,8 @@ def chosen(plan: Map, asked: argparse.Namespace) -> list[Cell]:
 
 def run(plan: Map, asked: argparse.Namespace) -> int:
     """Run the cells of a map that are asked for and not there; returns how many failed by an error."""
-    from maps.data import letter_file
+    from maps import mlbench
+    from maps.measure import measure
 
     there = results.load(plan.name, asked.split)
     accuracies = {cell: record["accuracy"] for cell, record in there.items()}
@@ -75,14 +77,15 @@ def run(plan: Map, asked: argparse.Namespace) -> int:
         print(*cells, sep="\n")
         return 0
     if plan.task == "letter":
-        letter_file()
+        mlbench.find(mlbench.LETTER)
     commit = results.commit()
 
     def note(cell: Cell, record: results.Record) -> None:
         results.add(cell, asked.split, {**record, "commit": commit})
         accuracies[cell] = record["accuracy"]
 
-    return work.run(cells, asked.split, asked.jobs, plan.fresh, lambda c: is_hopeless(c, plan, accuracies), note)
+    on_split = partial(measure, split=asked.split)
+    return work.run(cells, on_split, asked.jobs, plan.fresh, lambda c: is_hopeless(c, plan, accuracies), note)
 
 
 def main() -> None:

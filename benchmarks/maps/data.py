@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from capas import datasets
-from capas.datasets.fetch import cache_folder
 
-Pair = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
+from . import mlbench
+from .mlbench import Pair as Pair
 
 SPLITS = ("validation", "test", "smoke")
 FASHION_HELD, LETTER_TRAIN, LETTER_HELD, SMOKE_HELD = 8_800, 16_000, 3_200, 512
-
-LETTERS = "LetterRecognition.rda"
-LETTER_REMEDY = """The letter data was not found in {places}. Get it from Debian, with root:
-
-    apt-get install r-cran-mlbench
-
-or without, 1 MB instead of all of R:
-
-    apt-get download r-cran-mlbench && dpkg-deb --extract r-cran-mlbench_*.deb mlbench
-    mkdir -p {cache} && cp mlbench/usr/lib/R/site-library/mlbench/data/{file} {cache}"""
-RDATA_REMEDY = "The letter data is a file of R: ./dev python -m pip install rdata"
 
 
 class Task(NamedTuple):
@@ -73,7 +60,7 @@ def _letter(test: bool) -> Task:
     Source: P. W. Frey, D. J. Slate, "Letter recognition using Holland-style adaptive classifiers", 1991, who divide
     the rows so.
     """
-    x, y = _read_letters()
+    x, y = mlbench.read(mlbench.LETTER)
     train: Pair = x[:LETTER_TRAIN], y[:LETTER_TRAIN]
     held: Pair = x[LETTER_TRAIN:], y[LETTER_TRAIN:]
     if not test:
@@ -87,24 +74,3 @@ def _hold_out(pair: Pair, count: int) -> tuple[Pair, Pair]:
     order = np.random.default_rng(0).permutation(len(pair[0]))
     first, last = order[:-count], order[-count:]
     return (pair[0][first], pair[1][first]), (pair[0][last], pair[1][last])
-
-
-def letter_file() -> Path:
-    """Where the letter data is; ends the program with what to do where it is not, or cannot be read."""
-    folder = cache_folder() / "letter-recognition"
-    places = (Path("/usr/lib/R/site-library/mlbench/data"), folder)
-    found = [place / LETTERS for place in places if (place / LETTERS).is_file()]
-    if not found:
-        raise SystemExit(LETTER_REMEDY.format(places=" or ".join(map(str, places)), cache=folder, file=LETTERS))
-    if find_spec("rdata") is None:
-        raise SystemExit(RDATA_REMEDY)
-    return found[0]
-
-
-def _read_letters() -> Pair:
-    import rdata
-
-    frame = rdata.read_rda(letter_file(), default_encoding="ascii")["LetterRecognition"]
-    letters = frame["lettr"].astype(str).to_numpy()
-    y = np.array([ord(letter) - ord("A") for letter in letters], np.int32)
-    return frame.drop(columns="lettr").to_numpy(np.float32), y

@@ -44,6 +44,7 @@ def scheme(cell: Cell) -> Choice:
         "flax": weights.LeCun(distribution="truncated_normal"),
         "he": weights.He(),
         "glorot": weights.Glorot(distribution="normal"),
+        "lecun": weights.LeCun(),
         "lsuv": weights.Orthogonal(),
     }
     if cell.weights == "orthogonal":

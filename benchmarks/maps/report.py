@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rich.console import Console
-from rich.table import Table
 
 from . import results
 from .bars import BARS, Verdict, judge
 from .cells import CAPAS, LINEAR, LINEAR_MODEL, RATES, Cell, Map, is_hopeless
 from .chart import draw
+from .grid import Grid
 from .summary import LINEAR_PLACE, Place, Summaries, Summary, best_of_rates, summarize
 
 WIDTH = 140
 """Of the widest table: in less, a terminal that can scroll is of more use than cut-off numbers."""
 
 COLOURS = {"holds": "green", "holds so far": "yellow", "missed": "red"}
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table of text; the first column is on the left, numbers on the right."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def rich(self) -> Table:
-        """For the terminal."""
-        table = Table(title=self.title, title_justify="left")
-        for i, column in enumerate(self.columns):
-            table.add_column(column, justify="right" if i else "left", no_wrap=True)
-        for row in self.rows:
-            table.add_row(*row)
-        return table
-
-    def markdown(self) -> str:
-        """For docs."""
-        lines = [self.columns, ("---", *["---:"] * (len(self.columns) - 1)), *self.rows]
-        return "\n".join((f"**{self.title}**", "", *(f"| {' | '.join(line)} |" for line in lines), ""))
 
 
 def report(plan: Map, split: str, markdown: bool) -> None:
@@ -162,10 +138,4 @@ def _provenance(plan: Map, split: str, records: dict[Cell, results.Record]) -> I
     if own:
         worst = min(own, key=lambda cell: own[cell])
         yield f"lowest single run: {worst} {own[worst]:.4f}; bars are of means over seeds"
-    for name in ("commit", "jax", "python"):
-        values = sorted({record[name] for record in records.values()})
-        mixed = " (results of several: --redo for one)" if name == "commit" and len(values) > 1 else ""
-        yield f"{name} {', '.join(values)}{mixed}"
-    unfinished = [str(cell) for cell, record in records.items() if record["ended"] == "not finite"]
-    if unfinished:
-        yield f"not finite: {len(unfinished)} runs, such as {unfinished[0]}"
+    yield from results.provenance(records)

@@ -21,18 +21,26 @@ def load(name: str, split: str) -> dict[Cell, Record]:
     """The records of a map."""
     found: dict[Cell, Record] = {}
     for tuned in (False, True):
-        path = _path(name, split, tuned)
-        records = json.loads(path.read_text()) if path.exists() else []
-        found.update((cell_of(record), record) for record in records)
+        found.update(read(_path(name, split, tuned)))
     return found
 
 
+def read(path: Path) -> dict[Cell, Record]:
+    """The records of a file; none where it is not there yet."""
+    records = json.loads(path.read_text()) if path.exists() else []
+    return {cell_of(record): record for record in records}
+
+
 def add(cell: Cell, split: str, values: Record) -> None:
+    """Write the record of a cell of a map."""
+    write(_path(cell.map, split, cell.tuned), cell, values)
+
+
+def write(path: Path, cell: Cell, values: Record) -> None:
     """Write the record of a cell. The file is whole at any moment, also when several processes write to it."""
-    path = _path(cell.map, split, cell.tuned)
     FOLDER.mkdir(exist_ok=True)
     with _locked():
-        records = {c: r for c, r in load(cell.map, split).items() if c.tuned == cell.tuned}
+        records = read(path)
         records[cell] = {**{name: getattr(cell, name) for name in KEY}, **values}
         ordered = [records[cell] for cell in sorted(records, key=_order)]
         part = path.with_suffix(".part")
@@ -68,3 +76,14 @@ def commit() -> str:
         return subprocess.run(["git", "-C", here, *words], capture_output=True, text=True, check=True).stdout.strip()
 
     return git("rev-parse", "--short=10", "HEAD") + ("+" if git("status", "--porcelain", "--", "src") else "")
+
+
+def provenance(records: dict[Cell, Record]) -> Iterator[str]:
+    """What the numbers were measured with, and which runs ended early."""
+    for name in ("commit", "jax", "python"):
+        values = sorted({record[name] for record in records.values()})
+        mixed = " (results of several: --redo for one)" if name == "commit" and len(values) > 1 else ""
+        yield f"{name} {', '.join(values)}{mixed}"
+    unfinished = [str(cell) for cell, record in records.items() if record["ended"] == "not finite"]
+    if unfinished:
+        yield f"not finite: {len(unfinished)} runs, such as {unfinished[0]}"

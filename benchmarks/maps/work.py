@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from .cells import Cell
 from .results import Record
 
+Measure = Callable[[Cell], Record]
 Note = Callable[[Cell, Record], None]
 RUNS_PER_PROCESS = 50
 
@@ -36,17 +37,17 @@ class Lane:
         self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_settle, initargs=(self.core,))
         self._left = self._runs
 
-    def start(self, cell: Cell, split: str) -> Future[Record]:
+    def start(self, cell: Cell, measure: Measure) -> Future[Record]:
         """Begin to measure a cell; the one before must have ended."""
         if self._left == 0:
             self.close()
             self._open()
         self._left -= 1
         try:
-            return self._pool.submit(_measure, cell, split)
+            return self._pool.submit(_measure, cell, measure)
         except BrokenProcessPool:
             self._open()
-            return self._pool.submit(_measure, cell, split)
+            return self._pool.submit(_measure, cell, measure)
 
     def close(self) -> None:
         """End the process once it is idle."""
@@ -66,21 +67,19 @@ def _settle(core: int) -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _measure(cell: Cell, split: str) -> Record:
+def _measure(cell: Cell, measure: Measure) -> Record:
     import jax
 
-    from .measure import measure
-
     versions = {"jax": jax.__version__, "python": platform.python_version()}
-    return {**measure(cell, split), **versions, "date": time.strftime("%Y-%m-%d")}
+    return {**measure(cell), **versions, "date": time.strftime("%Y-%m-%d")}
 
 
-def run(cells: list[Cell], split: str, jobs: int, fresh: bool, skip: Callable[[Cell], bool], note: Note) -> int:
+def run(cells: list[Cell], measure: Measure, jobs: int, fresh: bool, skip: Callable[[Cell], bool], note: Note) -> int:
     """Measure cells in their order, `jobs` at a time.
 
     Args:
         cells: what to run.
-        split: on what the accuracy is taken.
+        measure: a function that another process can import; the first entry of its record is what is shown as score.
         jobs: processes, each on one core.
         fresh: whether every run gets a new process.
         skip: asked before a cell is started; a true answer leaves it out.
@@ -96,7 +95,7 @@ def run(cells: list[Cell], split: str, jobs: int, fresh: bool, skip: Callable[[C
         waiting = (cell for cell in cells if not (skip(cell) and display.leave_out(cell)))
         running: dict[Future[Record], tuple[Lane, Cell]] = {}
         try:
-            _feed(lanes, waiting, split, running, display)
+            _feed(lanes, waiting, measure, running, display)
             while running:
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     lane, cell = running.pop(future)
@@ -105,7 +104,7 @@ def run(cells: list[Cell], split: str, jobs: int, fresh: bool, skip: Callable[[C
                     if error is None:
                         note(cell, future.result())
                     display.end(lane.core, cell, error or future.result())
-                    _feed([lane], waiting, split, running, display)
+                    _feed([lane], waiting, measure, running, display)
         finally:
             for lane in lanes:
                 lane.close()
@@ -115,13 +114,13 @@ def run(cells: list[Cell], split: str, jobs: int, fresh: bool, skip: Callable[[C
 def _feed(
     lanes: list[Lane],
     waiting: Iterator[Cell],
-    split: str,
+    measure: Measure,
     running: dict[Future[Record], tuple[Lane, Cell]],
     display: _Display,
 ) -> None:
     """Give each lane the next cell, while there are any. `zip` asks the lanes first, so no cell is lost."""
     for lane, cell in zip(lanes, waiting, strict=False):
-        running[lane.start(cell, split)] = lane, cell
+        running[lane.start(cell, measure)] = lane, cell
         display.begin(lane.core, cell)
 
 
@@ -166,7 +165,8 @@ class _Display:
 def _told(outcome: Record | BaseException) -> str:
     if isinstance(outcome, BaseException):
         return f"{type(outcome).__name__}: {outcome}"
+    name, score = next(iter(outcome.items()))
     loss = outcome["train_loss"]
     ended = "" if outcome["ended"] == "epochs done" else f", {outcome['ended']}"
     shown = "not finite" if loss is None else f"{loss:.3f}"
-    return f"accuracy {outcome['accuracy']:.4f}, training loss {shown}, {outcome['seconds']:.1f} s{ended}"
+    return f"{name} {score:.4f}, training loss {shown}, {outcome['seconds']:.1f} s{ended}"
