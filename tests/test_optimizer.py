@@ -62,6 +62,12 @@ def test_hidden_layers_of_deep_networks_share_the_rate():
     assert set(jax.tree.leaves(shallow)) == {1.0}
 
 
+def test_linear_layers_in_a_row_share_the_rate_as_others_do():
+    model = capas.init(nn.Sequential(nn.Dense(8), nn.Repeat(nn.Dense(8), 100), nn.Dense(2)), (6,))
+    rates = layer_rates(model)
+    assert (rates["0"]["bias"], rates["1"]["block"]["bias"], rates["2"]["bias"]) == (1, 0.25, 1)
+
+
 def test_layers_in_branches_share_it_by_the_root_of_their_number():
     block = nn.Residual(nn.Sequential("tanh", nn.Dense(64), "tanh", nn.Dense(64)))
     model = capas.init(nn.Sequential(nn.Dense(64), nn.Repeat(block, 800), "tanh", nn.Dense(1)), (6,))

@@ -39,6 +39,14 @@ TABLE = {
         {"0": "-w", "2": "r-", "4": "-w", "6": "r-"},
     ),
     "two functions that are odd together": (*dense(DENSE, "tanh", "sin", DENSE), {"0": "--", "3": "--"}),
+    "two odd widths, too many for any variance": (
+        *dense(DENSE, "relu", DENSE, "relu", nn.Dense(9), "relu", nn.Dense(9), "relu", nn.Dense(2)),
+        {"0": "-w", "2": "rw", "4": "r-", "6": "--", "8": "--"},
+    ),
+    "an even function has no odd part": (
+        *dense(DENSE, *["abs", DENSE] * 4, "abs", nn.Dense(2)),
+        {str(2 * i): "--" for i in range(6)},
+    ),
     "an odd width": (
         *dense(DENSE, "relu", nn.Dense(9), "relu", DENSE, "relu", DENSE),
         {"0": "-w", "2": "r-", "4": "-w", "6": "r-"},

@@ -124,8 +124,8 @@ def layer_decays(model: Model) -> Any:
 
 
 def is_hidden(kernel: Kernel) -> bool:
-    """Whether a kernel stands between activations: it is neither a first nor a last one."""
-    return bool(kernel.reads.functions) and not kernel.ends
+    """Whether a kernel reads what another one wrote, or functions of it, and is not the last one."""
+    return bool(kernel.reads.functions or kernel.reads.arrives) and not kernel.ends
 
 
 def _damping(kernel: Kernel, hidden: dict[str, Kernel]) -> float:

@@ -120,6 +120,11 @@ def log_growth(reading: Reading) -> Numbers:
     return np.where(np.isfinite(found), np.maximum(found, 0.0), np.inf)
 
 
+def total_growth(readings: Sequence[tuple[Reading, int]]) -> Numbers:
+    """The sum of `log_growth` over all layers, at each of `POWERS`: what is read, and by how many layers."""
+    return sum((copies * log_growth(reading) for reading, copies in readings), np.zeros(len(POWERS)))
+
+
 def operating_power(readings: Sequence[tuple[Reading, int]]) -> float | None:
     """The largest variance q <= 1 at which the growth over all layers together stays within the budget.
 
@@ -132,7 +137,7 @@ def operating_power(readings: Sequence[tuple[Reading, int]]) -> float | None:
     Source: chi by Schoenholz et al. (2017); the bound over the whole depth as in Martens et al. (2021), here reached by
     the variance instead of the shape of the activation.
     """
-    total = sum((copies * log_growth(reading) for reading, copies in readings), np.zeros(len(POWERS)))
+    total = total_growth(readings)
     fits = np.flatnonzero(total <= math.log(BUDGET) + 1e-9)
     if not len(fits):
         return None

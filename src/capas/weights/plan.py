@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ..nn import Conv, Layer
 from ..nn.layer import Shape
 from .mirrored import Mirrored
-from .operating import BUDGET, Reading, is_asymmetric, operating_power
+from .operating import BUDGET, Reading, is_asymmetric, operating_power, total_growth
 from .reader import read_streams
 from .schemes import Scheme
 from .streams import Kernel, Stretch
@@ -84,12 +84,10 @@ class Planner:
         """Make pairs of the units that a line of kernels reads, if it could work at a larger variance with them."""
         able = {id(k) for k in line if not k.reads.stream.root.blocked and not Reading(k.reads.functions).is_odd}
         plain, mirrored = (
-            operating_power(
-                [(Reading(k.reads.functions, id(k) in which), k.in_line) for k in line if k.reads.functions]
-            )
+            [(Reading(k.reads.functions, id(k) in which), k.in_line) for k in line if k.reads.functions]
             for which in (set(), able)
         )
-        if (mirrored or 0.0) > (plain or 0.0):
+        if _merit(mirrored) > _merit(plain):
             self.paired |= {id(k.reads.stream.root) for k in line if id(k) in able}
 
     def _read_in(self, stretch: Stretch) -> list[tuple[Reading, int]]:
@@ -166,6 +164,12 @@ class Planner:
         if kernel.branch_of is not None:
             words.append(f"one of {kernel.branch_of.branches} branches")
         return "; ".join(words)
+
+
+def _merit(readings: Sequence[tuple[Reading, int]]) -> tuple[float, float]:
+    """The variance at which layers can work; if there is none, how little the signal grows where it does so least."""
+    power = operating_power(readings)
+    return (0.0, -float(total_growth(readings).min())) if power is None else (power, 0.0)
 
 
 def _share(stretch: Stretch) -> float:
