@@ -95,6 +95,14 @@ def test_the_kernels_of_a_deep_stretch_decay_together_as_one_does():
     assert together == pytest.approx(alone, rel=0.02)
 
 
+def test_a_stretch_that_begins_in_a_loop_and_goes_on_behind_it():
+    normalized = nn.Repeat(nn.Sequential(nn.Dense(6), nn.LayerNorm(), "relu"), 30)
+    behind = nn.Repeat(nn.Sequential(nn.Dense(6), "tanh"), 9)
+    decays = layer_decays(start(nn.Sequential(normalized, behind, nn.Dense(3))))
+    assert decays["0"]["block"]["0"]["weight"] == 0.01
+    assert decays["1"]["block"]["0"]["weight"] == decays["2"]["weight"] == pytest.approx(0.01 / 10)
+
+
 def test_between_normalizations_and_in_branches_kernels_decay_in_full():
     normalized = nn.Repeat(nn.Sequential(nn.LayerNorm(), "relu", nn.Dense(6)), 30)
     branches = nn.Repeat(nn.Residual(nn.Sequential("relu", nn.Dense(6))), 30)

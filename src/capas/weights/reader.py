@@ -76,7 +76,7 @@ class _Reader:
     def __init__(self, given: frozenset[str]) -> None:
         self.given = given
         self.kernels: dict[str, Kernel] = {}
-        self.stretch, self.copies, self.outside, self.inside = Stretch(), 1, 1, False
+        self.stretch, self.copies, self.outside, self.within, self.inside = Stretch(), 1, 1, 1, False
 
     def read(self, layer: Layer, shape: Shape, before: Point, path: str) -> Point:
         """Note the kernels inside a layer; the place behind it."""
@@ -117,7 +117,7 @@ class _Reader:
             after.blocked = "a scheme that was given"
         for name, parameter in declared.items():
             added = before.arrives.branches if before.arrives is not None else 0
-            copies = self.copies, self.copies // self.outside
+            copies = self.copies, self.copies // self.outside, self.copies // self.within
             kernel = Kernel(parameter, layer, before, after, self.stretch, *copies, added, self.inside)
             self.kernels[joined(path, name)] = kernel
             self.stretch.kernels.append(kernel)
@@ -127,7 +127,7 @@ class _Reader:
 
     def _normalized(self, before: Point) -> Point:
         before.stream.root.ends = True
-        self.stretch = Stretch(self.stretch.line, self.copies)
+        self.stretch, self.within = Stretch(self.stretch.line), self.copies
         behind = Stream().join(before.stream)
         return replace(before, stream=behind, functions=(), arrives=None, is_input=False, standard=True, places=())
 
@@ -144,6 +144,7 @@ class _Reader:
                 kernel.reads = replace(kernel.reads, places=_union(point.places, kernel.reads.places))
             once = replace(once, stream=once.stream.join(before.stream))
         self.copies //= layer.copies
+        self.within = min(self.within, self.copies)
         return once
 
     def _forget(self, path: str) -> dict[str, Point]:
@@ -163,8 +164,9 @@ class _Reader:
 
     def _branch(self, layer: Layer, shape: Shape, before: Point, path: str, scale: float) -> Point:
         """A branch whose output is added to the signal: a stretch of its own."""
-        main, self.stretch = self.stretch, Stretch(copies=self.copies)
-        before_it, self.inside, self.outside = (self.inside, self.outside), True, self.copies
+        main, self.stretch = self.stretch, Stretch()
+        before_it = self.inside, self.outside, self.within
+        self.inside, self.outside, self.within = True, self.copies, self.copies
         known = set(self.kernels)
         out = self.read(layer, shape, before, path)
         inner = [self.kernels[name] for name in self.kernels.keys() - known]
@@ -173,7 +175,7 @@ class _Reader:
             if kernel.writes.root is out.stream.root and out.arrives is not None and kernel.branch_of is None:
                 kernel.branch_of, kernel.scale, kernel.place = main, scale, place
                 main.branches += kernel.copies
-        self.stretch, (self.inside, self.outside) = main, before_it
+        self.stretch, (self.inside, self.outside, self.within) = main, before_it
         return out
 
     def _residual(self, layer: Residual, shape: Shape, before: Point, path: str) -> Point:

@@ -43,13 +43,11 @@ class Stretch:
 
     Attributes:
         line: the network, or the branch, that it is a part of: the kernels of all stretches in it.
-        copies: how many there are of it, one after another.
         kernels: in the order of the computation.
         branches: how many branches are added to its signal on the way.
     """
 
     line: list[Kernel] = field(default_factory=list)
-    copies: int = 1
     kernels: list[Kernel] = field(default_factory=list)
     branches: int = 0
 
@@ -104,6 +102,7 @@ class Kernel:
         stretch: what it belongs to.
         copies: how many there are of it, one after another.
         in_line: how many of them follow one another in its line: copies of a branch stand side by side.
+        in_stretch: how many of them follow one another in its stretch: a normalization in a loop ends one every time.
         after: how many branches were added to its stretch before it.
         in_branch: whether it stands in a branch that is added to the signal.
         branch_of: the stretch that it is added to, if it is the last one of a branch.
@@ -118,6 +117,7 @@ class Kernel:
     stretch: Stretch
     copies: int
     in_line: int
+    in_stretch: int
     after: int
     in_branch: bool = False
     branch_of: Stretch | None = None
@@ -128,11 +128,6 @@ class Kernel:
     def repeats(self) -> bool:
         """Whether it reads what it writes, copy after copy."""
         return self.copies > 1 and self.reads.stream.root is self.writes.root
-
-    @property
-    def in_stretch(self) -> int:
-        """How many of them follow one another in one copy of its stretch."""
-        return self.copies // self.stretch.copies
 
     @property
     def ends(self) -> bool:
