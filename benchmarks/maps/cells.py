@@ -111,9 +111,11 @@ class Map:
 
     def cells(self, seeds: tuple[int, ...]) -> Iterator[Cell]:
         """The cells with everything at its default: all of one seed first, from shallow to deep."""
+        linear = () if self.ablations else (LINEAR,)
         for seed in seeds:
-            yield Cell(self.name, LINEAR_MODEL, LINEAR, 0, seed=seed)
-            for depth, variant, activation in product(self.depths, self.variants, (*self.activations, LINEAR)):
+            for activation in linear:
+                yield Cell(self.name, LINEAR_MODEL, activation, 0, seed=seed)
+            for depth, variant, activation in product(self.depths, self.variants, (*self.activations, *linear)):
                 yield Cell(self.name, variant, activation, depth, seed=seed)
             for depth, part, activation in product(self.depths, self.ablations, self.activations):
                 yield Cell(self.name, self.variants[0], activation, depth, part, seed=seed)

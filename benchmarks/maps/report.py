@@ -35,7 +35,7 @@ def report(plan: Map, split: str, markdown: bool) -> None:
     for verdict in (judge(bar, plan, summarize(records)) for bar in BARS.get(plan.name, ())):
         console.print(_told(verdict), style=None if markdown else COLOURS.get(verdict.word), markup=False)
     print("\n".join(_provenance(plan, split, records)))
-    if plan.patience is None and len(plan.depths) > 1:
+    if plan.patience is None and len(plan.depths) > 1 and not plan.ablations:
         print(*(f"drawn: {path}" for path in draw(plan, split, records)), sep="\n", end="\n\n")
 
 
@@ -82,7 +82,7 @@ def _accuracy(summary: Summary | None) -> str:
 
 def parts(plan: Map, records: dict[Cell, results.Record]) -> Grid:
     """What is left without each part of the defaults."""
-    places = [Place(plan.variants[0], a, depth) for depth in plan.depths for a in (*plan.activations, LINEAR)]
+    places = [Place(plan.variants[0], a, depth) for depth in plan.depths for a in plan.activations]
     rows = []
     for name in (CAPAS, *plan.ablations):
         found = summarize(records, name)
