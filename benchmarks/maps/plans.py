@@ -51,7 +51,7 @@ ABLATION_FASHION, ABLATION_LETTER = (
     )
     for task, title, rows, epochs, depths in (
         ("fashion", "Fashion-MNIST, 400 steps", images(51_200), {"test": 1, "validation": 1, **SMOKE}, (100, 1000)),
-        ("letter", "Letter recognition, 3000 steps", LETTER, letter(3_000), (100,)),
+        ("letter", "Letter recognition, 3000 steps", LETTER, letter(3_000), (100, 1000)),
     )
 )
 CONVOLUTION = Map(
