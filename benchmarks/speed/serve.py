@@ -3,7 +3,8 @@
     python -m speed.serve with_torch
 
 `load` takes a workload's number, the file of its material and options of the trainer, and gives versions and threads;
-`steps` takes a count and gives seconds and the last loss; `memory` gives the largest resident size; `bye` ends it.
+`steps` takes a count and gives seconds and the last loss; `memory` gives the largest resident size; `rates` those of
+the machine, where the module is `limit`; `bye` ends it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -51,9 +53,20 @@ class Server:
         status = Path("/proc/self/status").read_text()  # not getrusage, which counts the parent before exec too
         return {"megabytes": int(status.split("VmHWM:")[1].split()[0]) / 1024}
 
+    def rates(self) -> Answer:
+        """What the machine can do."""
+        found: Answer = import_module(f"speed.{self._module}").rates()
+        return found
+
     def answer(self, command: dict[str, Any]) -> Answer:
         """What a command gives, or the error it ends in."""
-        do = {"load": self.load, "steps": self.steps, "memory": self.memory}[command.pop("do")]
+        known: dict[str, Callable[..., Answer]] = {
+            "load": self.load,
+            "steps": self.steps,
+            "memory": self.memory,
+            "rates": self.rates,
+        }
+        do = known[command.pop("do")]
         try:
             return do(**command)
         except Exception as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
 from typing import Any
@@ -15,7 +14,7 @@ import capas
 from capas import losses, nn
 from capas.nn.layer import paths
 from capas.nn.repeat import contains
-from capas.train.data import ArrayFeed, Examples, examples
+from capas.train.data import examples
 from capas.train.loop import STEPS_PER_CALL, STEPS_PER_CHUNK
 from capas.train.step import Objective, Runner, begin, make_step
 
@@ -68,14 +67,19 @@ def _nested(arrays: Arrays) -> Any:
 
 
 class Trainer:
-    """Chunks of steps, as `fit` hands them to its `Runner`."""
+    """Chunks of steps, as `fit` hands them to its `Runner`.
 
-    def __init__(self, workload: Workload, material: Material) -> None:
+    Args:
+        workload, material: what is trained.
+        precision: of `fit`.
+    """
+
+    def __init__(self, workload: Workload, material: Material, precision: str = "float32") -> None:
         self._model = model_of(workload, material.arrays)
         optimizer = optax.adam(workload.rate)
         data = examples((material.x, material.y))
         is_resident = not contains(self._model.network, (nn.Conv, nn.ConvTranspose))
-        objective = Objective(self._model.network, losses.softmax_cross_entropy, {}, 0, "float32")
+        objective = Objective(self._model.network, losses.softmax_cross_entropy, {}, 0, precision)
         self._runner = Runner(make_step(objective, optimizer), 1, data if is_resident else None)
         self._now = begin(self._model.params, self._model.state, optimizer)
         self._order = np.arange(data.rows, dtype=np.int32).reshape(workload.batches, workload.batch)

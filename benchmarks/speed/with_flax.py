@@ -35,16 +35,15 @@ class Repeat(nnx.Module):
         self.block = block
 
     def __call__(self, x: Any) -> Any:
-        @partial(nnx.scan, in_axes=(0, nnx.Carry), out_axes=nnx.Carry)
-        def forward(block: nnx.Module, x: Any) -> Any:
-            return block(x)
-
+        forward: Any = nnx.scan(lambda block, x: block(x), in_axes=(0, nnx.Carry), out_axes=nnx.Carry)
         return forward(self.block, x)
 
 
 def build(chain: to_build.Chain, shape: to_build.Shape, arrays: Arrays, path: str = "") -> nnx.Module:
     """A chain with its parameters."""
-    return nnx.Sequential(*(_layer(layer, at, arrays, place) for place, layer, at in to_build.places(chain, shape, path)))
+    return nnx.Sequential(
+        *(_layer(layer, at, arrays, place) for place, layer, at in to_build.places(chain, shape, path))
+    )
 
 
 def _layer(layer: to_build.Layer, shape: to_build.Shape, arrays: Arrays, path: str) -> Any:

@@ -19,7 +19,7 @@ POOLS = {1: layers.MaxPooling1D, 2: layers.MaxPooling2D}
 MEANS = {1: layers.GlobalAveragePooling1D, 2: layers.GlobalAveragePooling2D}
 
 
-class Scanned(layers.Layer):  # type: ignore[misc]
+class Scanned(layers.Layer):
     """Dense layers of one width, each with ReLU, as a loop over stacked kernels."""
 
     def __init__(self, copies: int) -> None:

@@ -12,7 +12,7 @@ from . import channels_first
 from .material import Arrays, Material, batches
 from .workloads import Workload
 
-VERSIONS = {"torch": torch.__version__}
+VERSIONS = {"torch": torch.__version__, "torch threads": str(torch.get_num_threads())}
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d}
 POOLS = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
 NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d}
@@ -38,7 +38,9 @@ class Residual(nn.Module):
 
 def build(chain: to_build.Chain, shape: to_build.Shape, arrays: Arrays, path: str = "") -> nn.Module:
     """A chain with its parameters."""
-    return nn.Sequential(*(_layer(layer, at, arrays, place) for place, layer, at in to_build.places(chain, shape, path)))
+    return nn.Sequential(
+        *(_layer(layer, at, arrays, place) for place, layer, at in to_build.places(chain, shape, path))
+    )
 
 
 def _layer(layer: to_build.Layer, shape: to_build.Shape, arrays: Arrays, path: str) -> nn.Module:
