@@ -23,6 +23,7 @@ class Contestant:
         options: of the module's `Trainer`.
         tolerance: relative, of its losses before and after the first step.
         is_asked: whether it takes part only where it is called for.
+        trains, predicts: what it is measured at.
     """
 
     name: str
@@ -31,6 +32,8 @@ class Contestant:
     options: Mapping[str, Any] = field(default_factory=dict)
     tolerance: float = 1e-3
     is_asked: bool = False
+    trains: bool = True
+    predicts: bool = True
 
     @property
     def uses_jax(self) -> bool:
@@ -49,20 +52,14 @@ class Contestant:
 EAGER = "PyTorch"
 CONTESTANTS = (
     Contestant("capas", OURS, "with_capas"),
-    Contestant("capas-bfloat16", "capas bfloat16", "with_capas", {"precision": "bfloat16"}, 3e-2, is_asked=True),
+    Contestant("capas-bfloat16", "capas bfloat16", "with_capas", {"precision": "bfloat16"}, 3e-2, True, predicts=False),
     Contestant("torch", EAGER, "with_torch", {"adam": "fused"}),
-    Contestant("torch-foreach", EAGER, "with_torch", {"adam": "foreach"}),
+    Contestant("torch-foreach", EAGER, "with_torch", {"adam": "foreach"}, predicts=False),
     Contestant("torch-channels-last", EAGER, "with_torch", {"channels_last": True}),
     Contestant("torch-compile", "torch.compile", "with_torch", {"compiled": True}),
     Contestant("keras", "Keras", "with_keras"),
     Contestant("flax", "Flax NNX", "with_flax"),
     Contestant("equinox", "Equinox", "with_equinox"),
     Contestant("sklearn", "scikit-learn", "with_sklearn"),
+    Contestant("onnxruntime", "ONNX Runtime", "with_onnxruntime", trains=False),
 )
-PEERS = tuple(dict.fromkeys(c.peer for c in CONTESTANTS if not c.is_asked))
-
-
-def chosen(workload: Workload, names: tuple[str, ...] | None) -> list[Contestant]:
-    """Those of a workload, all or by name."""
-    asked = [c for c in CONTESTANTS if (c.name in names if names else not c.is_asked)]
-    return [c for c in asked if c.applies(workload)]

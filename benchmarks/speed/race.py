@@ -1,4 +1,4 @@
-"""One workload: all contestants start, show that they do the same, and train in turn."""
+"""One workload: all contestants start, show that they do the same, and work in turn."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ import numpy as np
 
 from .contestants import Contestant
 from .draw import draw
+from .figures import Record
 from .process import Process, RefusedError
+from .tasks import OTHER_WORK, Task
 from .workloads import Workload
 
-Record = dict[str, Any]
 Tell = Callable[[str], None]
 
 REST = 0.1
 """Seconds before each turn, in which threads of the one before stop to wait for work."""
+
+TIMES_TO_CHECK = 2
+"""The loss of the second step shows what the first one did."""
 
 
 @dataclass
@@ -32,19 +36,28 @@ class Entry:
     contestant: Contestant
     process: Process | None
     record: Record
-    count: int = 1
-    rates: list[float] = field(default_factory=list)
+    counts: dict[Task, int] = field(default_factory=dict)
+    rates: dict[Task, list[float]] = field(default_factory=dict)
 
     def ask(self, do: str, **arguments: Any) -> Record:
         """The answer of its process."""
         assert self.process is not None
         return self.process.ask(do, **arguments)
 
+    def work(self, task: Task, count: int) -> Record:
+        """The answer to a task."""
+        return self.ask(**task.command, count=count)
+
 
 def race(
-    workload: Workload, contestants: Sequence[Contestant], rounds: int, seconds: float, tell: Tell
+    workload: Workload,
+    contestants: Sequence[Contestant],
+    tasks: Sequence[Task],
+    rounds: int,
+    seconds: float,
+    tell: Tell,
 ) -> tuple[list[Record], Record]:
-    """Train in turn, `rounds` times for about so many seconds.
+    """Work in turn, `rounds` times for about so many seconds at each task.
 
     Returns: the contestants' records, and the rates of the machine.
     """
@@ -54,20 +67,22 @@ def race(
         entries: list[Entry] = []
         for contestant in contestants:
             tell(f"{workload.title}: {contestant.name} starts")
-            entries.append(_start(contestant, workload, material, running))
-            _step(entries[-1], lambda entry: _require_same(entry, entries[0]))
+            entries.append(_entry(contestant, material.parent / contestant.name, running))
+            _try(entries[-1], lambda entry: _begin(entry, workload, material, tasks))
+            _try(entries[-1], lambda entry: _require_same(entry, entries[0], tasks))
         for entry in entries:
-            _step(entry, lambda entry: _settle(entry, seconds))
-        machine = Process("limit", Path(folder))
-        running.append(machine)
+            tell(f"{workload.title}: {entry.contestant.name} warms up")
+            _try(entry, lambda entry: _settle(entry, tasks, seconds))
+        running.append(machine := Process("limit", Path(folder)))
         limits = []
         for i in range(rounds):
             tell(f"{workload.title}: round {i + 1} of {rounds}")
             limits.append(machine.ask("rates"))
-            for entry in entries:
-                _step(entry, _train)
+            for task in tasks:
+                for entry in entries:
+                    _try(entry, lambda entry, task=task: _turn(entry, task))
         for entry in entries:
-            _step(entry, _finish)
+            _try(entry, _finish)
     return [entry.record for entry in entries], _medians(limits)
 
 
@@ -82,28 +97,14 @@ def _ended() -> Iterator[list[Process]]:
             process.end()
 
 
-def _start(contestant: Contestant, workload: Workload, material: Path, running: list[Process]) -> Entry:
-    """The process, its first two steps, and the time to the end of the first."""
-    folder = material.parent / contestant.name
+def _entry(contestant: Contestant, folder: Path, running: list[Process]) -> Entry:
+    """A contestant with its process, which starts."""
     folder.mkdir()
-    process = Process(contestant.module, folder)
-    running.append(process)
-    entry = Entry(contestant, process, {"name": contestant.name})
-    _step(entry, lambda entry: _begin(entry, workload, material))
-    return entry
+    running.append(Process(contestant.module, folder))
+    return Entry(contestant, running[-1], {"name": contestant.name})
 
 
-def _begin(entry: Entry, workload: Workload, material: Path) -> None:
-    options = dict(entry.contestant.options)
-    entry.record |= entry.ask("load", workload=workload.number, file=str(material), options=options)
-    losses = [entry.ask("steps", count=1)["loss"]]
-    assert entry.process is not None
-    entry.record["first_step_seconds"] = perf_counter() - entry.process.started
-    losses.append(entry.ask("steps", count=1)["loss"])
-    entry.record["losses"] = losses
-
-
-def _step(entry: Entry, do: Callable[[Entry], None]) -> None:
+def _try(entry: Entry, do: Callable[[Entry], None]) -> None:
     """Do something with a contestant that has not refused yet; if it does now, it is out of the race."""
     if entry.process is None:
         return
@@ -115,36 +116,51 @@ def _step(entry: Entry, do: Callable[[Entry], None]) -> None:
         entry.process = None
 
 
-def _require_same(entry: Entry, first: Entry) -> None:
-    """Refuse losses before and after the first step that are not those of the first contestant."""
-    ours = first.record.get("losses", entry.record["losses"])
-    if not np.allclose(entry.record["losses"], ours, rtol=entry.contestant.tolerance, atol=0):
-        raise RefusedError(f"other losses: {entry.record['losses']}, where {first.contestant.name} has {ours}")
+def _begin(entry: Entry, workload: Workload, material: Path, tasks: Sequence[Task]) -> None:
+    """Load; then what each task gives at first, and the time from the start to the end of the very first."""
+    assert entry.process is not None
+    options = dict(entry.contestant.options)
+    entry.record |= entry.ask("load", workload=workload.number, file=str(material), options=options)
+    for task in tasks:
+        values = [entry.work(task, 1)["value"]]
+        entry.record.setdefault("first_seconds", perf_counter() - entry.process.started)
+        values += [entry.work(task, 1)["value"] for _ in range(TIMES_TO_CHECK - 1)]
+        entry.record.setdefault("values", {})[task.name] = values
 
 
-def _settle(entry: Entry, seconds: float) -> None:
-    """Find how many steps take so many seconds, and warm up."""
-    took = entry.ask("steps", count=entry.count)["seconds"]
-    while took < seconds / 4:
-        entry.count = max(entry.count + 1, round(entry.count * min(8.0, seconds / 2 / took)))
-        took = entry.ask("steps", count=entry.count)["seconds"]
-    entry.count = max(1, round(entry.count * seconds / took))
+def _require_same(entry: Entry, first: Entry, tasks: Sequence[Task]) -> None:
+    """Refuse values that are not those of the first contestant."""
+    if first.process is None:
+        return
+    for task in tasks:
+        theirs, ours = (np.asarray(e.record["values"][task.name]) for e in (entry, first))
+        if not np.abs(theirs - ours).max() <= entry.contestant.tolerance * np.abs(ours).max():
+            raise RefusedError(f"{OTHER_WORK} {theirs.tolist()}, where {first.contestant.name} has {ours.tolist()}")
 
 
-def _train(entry: Entry) -> None:
+def _settle(entry: Entry, tasks: Sequence[Task], seconds: float) -> None:
+    """Find how many times of a task take so many seconds, and warm up."""
+    for task in tasks:
+        count, took = 1, entry.work(task, 1)["seconds"]
+        while took < seconds / 4:
+            count = max(count + 1, round(count * min(8.0, seconds / 2 / took)))
+            took = entry.work(task, count)["seconds"]
+        entry.counts[task] = max(1, round(count * seconds / took))
+
+
+def _turn(entry: Entry, task: Task) -> None:
     sleep(REST)
-    answer = entry.ask("steps", count=entry.count)
-    entry.rates.append(entry.count / answer["seconds"])
-    entry.record["last_loss"] = answer["loss"]
+    seconds = entry.work(task, entry.counts[task])["seconds"]
+    entry.rates.setdefault(task, []).append(entry.counts[task] / seconds)
 
 
 def _finish(entry: Entry) -> None:
-    entry.record |= {
-        "steps_per_second": statistics.median(entry.rates),
-        "rounds": entry.rates,
-        "steps_in_a_round": entry.count,
-        **entry.ask("memory"),
+    """The median rate of each task, a second, beside all of them."""
+    entry.record["work"] = {
+        task.name: {"rate": statistics.median(rates), "rates": rates, "count": entry.counts[task]}
+        for task, rates in entry.rates.items()
     }
+    entry.record |= entry.ask("memory")
 
 
 def _medians(limits: list[Record]) -> Record:

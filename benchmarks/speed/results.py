@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import environment
-from maps.results import FOLDER, commit
+from maps.results import commit
 
-from .race import Record
+from .figures import Record
 from .workloads import Workload
-
-WHOLE, PARTIAL = FOLDER / "training.json", FOLDER / "training_partial.json"
-"""Runs of all contestants, and those of some, of which ratios say less."""
 
 
 def load(path: Path) -> dict[int, Record]:
@@ -23,7 +20,7 @@ def load(path: Path) -> dict[int, Record]:
 
 def add(path: Path, record: Record) -> None:
     """Write the record of a workload over its last one. The file is whole at any moment."""
-    FOLDER.mkdir(exist_ok=True)
+    path.parent.mkdir(exist_ok=True)
     records = {**load(path), record["workload"]: record}
     part = path.with_suffix(".part")
     part.write_text(json.dumps([records[number] for number in sorted(records)], indent=1) + "\n")

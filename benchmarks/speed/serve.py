@@ -2,9 +2,10 @@
 
     python -m speed.serve with_torch
 
-`load` takes a workload's number, the file of its material and options of the trainer, and gives versions and threads;
-`steps` takes a count and gives seconds and the last loss; `memory` gives the largest resident size; `rates` those of
-the machine, where the module is `limit`; `bye` ends it.
+`load` takes a workload's number, the file of its material and options of the trainer, and gives versions and cores.
+`steps` takes a count and gives seconds and the last loss.
+`predict` takes a number of rows and a count, and gives seconds and the first row's logits less their mean.
+`memory` gives the largest resident size, `rates` those of the machine, where the module is `limit`; `bye` ends it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Server:
     def __init__(self, module: str) -> None:
         self._module = module
         self._trainer: Any = None
+        self._predictors: dict[int, Callable[[], Any]] = {}
 
     def load(self, workload: int, file: str, options: dict[str, Any]) -> Answer:
         """Make the trainer."""
@@ -46,7 +48,17 @@ class Server:
         """Train."""
         start = time.perf_counter()
         loss = self._trainer.steps(count)
-        return {"seconds": time.perf_counter() - start, "loss": loss}
+        return {"seconds": time.perf_counter() - start, "value": loss}
+
+    def predict(self, rows: int, count: int) -> Answer:
+        """Predict the first rows over and over, from a NumPy array to a NumPy array."""
+        if rows not in self._predictors:
+            self._predictors[rows] = self._trainer.predictor(rows)
+        predictor, start = self._predictors[rows], time.perf_counter()
+        for _ in range(count):
+            outputs = predictor()
+        seconds = time.perf_counter() - start
+        return {"seconds": seconds, "value": [float(v) for v in outputs[0] - outputs[0].mean()]}
 
     def memory(self) -> Answer:
         """The largest resident size so far, in megabytes."""
@@ -63,6 +75,7 @@ class Server:
         known: dict[str, Callable[..., Answer]] = {
             "load": self.load,
             "steps": self.steps,
+            "predict": self.predict,
             "memory": self.memory,
             "rates": self.rates,
         }

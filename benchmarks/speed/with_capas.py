@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
 from typing import Any
@@ -76,6 +77,7 @@ class Trainer:
 
     def __init__(self, workload: Workload, material: Material, precision: str = "float32") -> None:
         self._model = model_of(workload, material.arrays)
+        self._x = material.x
         optimizer = optax.adam(workload.rate)
         data = examples((material.x, material.y))
         is_resident = not contains(self._model.network, (nn.Conv, nn.ConvTranspose))
@@ -85,6 +87,11 @@ class Trainer:
         self._order = np.arange(data.rows, dtype=np.int32).reshape(workload.batches, workload.batch)
         self._batches = None if is_resident else [data.take(rows) for rows in self._order]
         self._done = 0
+
+    def predictor(self, rows: int) -> Callable[[], Any]:
+        """A function that gives the logits of the first rows, from one NumPy array to another."""
+        x = self._x[:rows]
+        return lambda: np.asarray(self._model(x))
 
     def steps(self, count: int) -> float:
         """So many steps; the loss of the last one."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from . import architecture as to_build
@@ -109,9 +111,16 @@ class Trainer:
         self._optimizer = optax.adam(workload.rate)
         model, state = eqx.nn.make_with_state(build)(workload.chain, workload.shape, arrays)
         self._now = model, state, self._optimizer.init(eqx.filter(model, eqx.is_inexact_array))
-        x = jnp.asarray(channels_first.signal(material.x))
-        self._batches = batches(workload, x, jnp.asarray(material.y))
+        self._x = channels_first.signal(material.x)
+        self._batches = batches(workload, jnp.asarray(self._x), jnp.asarray(material.y))
         self._done = 0
+
+    def predictor(self, rows: int) -> Callable[[], Any]:
+        """A function that gives the logits of the first rows, from one NumPy array to another."""
+        model, state, _ = self._now
+        fixed, x = eqx.nn.inference_mode(model), self._x[:rows]
+        predict = eqx.filter_jit(lambda model, state, x: jax.vmap(lambda row: model(row, state)[0])(x))
+        return lambda: np.asarray(predict(fixed, state, x))
 
     def steps(self, count: int) -> float:
         """So many steps; the loss of the last one."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import flax
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 
@@ -93,12 +95,19 @@ class Trainer:
     """One compiled step after another, with the graph of the model read once, as Flax's guide to performance has it."""
 
     def __init__(self, workload: Workload, material: Material) -> None:
-        model = build(workload.chain, workload.shape, material.arrays)
+        self._x = material.x
+        self._model = model = build(workload.chain, workload.shape, material.arrays)
         model.train()
         optimizer = nnx.Optimizer(model, optax.adam(workload.rate), wrt=nnx.Param)
         self._batches = batches(workload, jnp.asarray(material.x), jnp.asarray(material.y))
         self._step = nnx.cached_partial(_step, model, optimizer)
         self._done = 0
+
+    def predictor(self, rows: int) -> Callable[[], Any]:
+        """A function that gives the logits of the first rows, from one NumPy array to another."""
+        model, x = nnx.view(self._model, deterministic=True, use_running_average=True), self._x[:rows]
+        predict = nnx.cached_partial(nnx.jit(lambda model, x: model(x)), model)
+        return lambda: np.asarray(predict(x))
 
     def steps(self, count: int) -> float:
         """So many steps; the loss of the last one."""

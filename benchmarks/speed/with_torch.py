@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -95,10 +96,11 @@ class Trainer:
         compiled: bool = False,
         adam: str = "fused",
     ) -> None:
-        layout = torch.channels_last if channels_last else torch.contiguous_format
+        self._layout = torch.channels_last if channels_last else torch.contiguous_format
         arrays = channels_first.parameters(workload.chain, workload.shape, material.arrays)
-        self._network = build(workload.chain, workload.shape, arrays).to(memory_format=layout)
-        x = torch.from_numpy(channels_first.signal(material.x)).contiguous(memory_format=layout)
+        self._network = build(workload.chain, workload.shape, arrays).to(memory_format=self._layout)
+        self._x, self._is_compiled = channels_first.signal(material.x), compiled
+        x = torch.from_numpy(self._x).contiguous(memory_format=self._layout)
         self._batches = batches(workload, x, torch.from_numpy(material.y).long())
         self._adam = torch.optim.Adam(self._network.parameters(), workload.rate, **{adam: True})
         self._loss = torch.compile(self._eager_loss) if compiled else self._eager_loss
@@ -106,6 +108,17 @@ class Trainer:
 
     def _eager_loss(self, x: Any, y: Any) -> Any:
         return nn.functional.cross_entropy(self._network(x), y)
+
+    def predictor(self, rows: int) -> Callable[[], Any]:
+        """A function that gives the logits of the first rows, from one NumPy array to another."""
+        network, x = self._network.eval(), self._x[:rows]
+        predict = torch.compile(network) if self._is_compiled else network
+
+        def logits() -> Any:
+            with torch.inference_mode():
+                return predict(torch.from_numpy(x).contiguous(memory_format=self._layout)).numpy()
+
+        return logits
 
     def steps(self, count: int) -> float:
         """So many steps; the loss of the last one."""

@@ -32,7 +32,7 @@ class Workload:
         batches: how many there are, taken in turn.
         classes: of the targets.
         scheme: of the initial weights; "auto" is the default of capas, where He's leave no signal.
-        rate: of Adam.
+        rate: of Adam; lower where the first step, in which Adam takes no more than signs, would make rounding large.
     """
 
     number: int
@@ -95,7 +95,7 @@ def deep() -> Chain:
 WORKLOADS = (
     Workload(1, "MLP 784-64³-10", mlp(64, 64, 64, 10), (784,)),
     Workload(2, "MLP 784-512³-10", mlp(512, 512, 512, 10), (784,)),
-    Workload(3, "MLP 784-256⁵⁰-10", mlp(*[256] * 50, 10), (784,)),
+    Workload(3, "MLP 784-256⁵⁰-10", mlp(*[256] * 50, 10), (784,), rate=1e-4),
     Workload(4, "1000 layers × 64", deep(), (784,), scheme="auto", rate=1e-5),
     Workload(5, "CNN 32-64, 28×28", convolutional(), (28, 28, 1)),
     Workload(6, "ResNet-20, 32×32×3", resnet_20(), (32, 32, 3), batch=64),
