@@ -105,7 +105,8 @@ class Trainer:
 
     def predictor(self, rows: int) -> Callable[[], Any]:
         """A function that gives the logits of the first rows, from one NumPy array to another."""
-        model, x = nnx.view(self._model, deterministic=True, use_running_average=True), self._x[:rows]
+        model, x = nnx.clone(self._model), self._x[:rows]
+        model.eval()
         predict = nnx.cached_partial(nnx.jit(lambda model, x: model(x)), model)
         return lambda: np.asarray(predict(x))
 
