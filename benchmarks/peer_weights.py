@@ -12,16 +12,17 @@ into benchmarks/results/peer_weights.json.
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import environment
 import numpy as np
+import peer_environment
 from maps.results import FOLDER, commit
 from peer_draws import ours
 from peer_draws.compare import compare
-from peer_draws.environment import draw
 from peer_draws.samples import NUMBERS, WEIGHTS, Sample, samples
 from rich.console import Console
 from rich.table import Table
@@ -41,6 +42,12 @@ def rows() -> list[Row]:
         draw(path)
         with np.load(path) as theirs:
             return judge([row(sample, theirs) for sample in samples()])
+
+
+def draw(path: Path) -> None:
+    """Let the peers write their samples, on one core as far as they can be told."""
+    variables = peer_environment.variables(OMP_NUM_THREADS="1")
+    subprocess.run([peer_environment.python(), "-m", "peer_draws.theirs", path], env=variables, check=True)
 
 
 def row(sample: Sample, theirs: Any) -> Row:

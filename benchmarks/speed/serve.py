@@ -1,0 +1,102 @@
+"""One contestant in this process: commands as lines of JSON on its input, answers as lines on its output.
+
+    python -m speed.serve with_torch
+
+`load` takes a workload's number, the file of its material and options of the trainer, and gives versions and cores.
+`steps` takes a count and gives seconds and the last loss.
+`predict` takes a number of rows and a count, and gives seconds and the first row's logits less their mean.
+`memory` gives the largest resident size, `rates` those of the machine, where the module is `limit`; `bye` ends it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+Answer = dict[str, Any]
+
+
+class Server:
+    """Answers commands about one trainer.
+
+    Args:
+        module: of this package; it has `VERSIONS` and `Trainer`.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._trainer: Any = None
+        self._predictors: dict[int, Callable[[], Any]] = {}
+
+    def load(self, workload: int, file: str, options: dict[str, Any]) -> Answer:
+        """Make the trainer."""
+        from .material import read
+        from .workloads import BY_NUMBER
+
+        library = import_module(f"speed.{self._module}")
+        self._trainer = library.Trainer(BY_NUMBER[workload], read(Path(file)), **options)
+        return {"versions": library.VERSIONS, "cores": len(os.sched_getaffinity(0))}
+
+    def steps(self, count: int) -> Answer:
+        """Train."""
+        start = time.perf_counter()
+        loss = self._trainer.steps(count)
+        return {"seconds": time.perf_counter() - start, "value": loss}
+
+    def predict(self, rows: int, count: int) -> Answer:
+        """Predict the first rows over and over, from a NumPy array to a NumPy array."""
+        if rows not in self._predictors:
+            self._predictors[rows] = self._trainer.predictor(rows)
+        predictor, start = self._predictors[rows], time.perf_counter()
+        for _ in range(count):
+            outputs = predictor()
+        seconds = time.perf_counter() - start
+        return {"seconds": seconds, "value": [float(v) for v in outputs[0] - outputs[0].mean()]}
+
+    def memory(self) -> Answer:
+        """The largest resident size so far, in megabytes."""
+        status = Path("/proc/self/status").read_text()  # not getrusage, which counts the parent before exec too
+        return {"megabytes": int(status.split("VmHWM:")[1].split()[0]) / 1024}
+
+    def rates(self) -> Answer:
+        """What the machine can do."""
+        found: Answer = import_module(f"speed.{self._module}").rates()
+        return found
+
+    def answer(self, command: dict[str, Any]) -> Answer:
+        """What a command gives, or the error it ends in."""
+        known: dict[str, Callable[..., Answer]] = {
+            "load": self.load,
+            "steps": self.steps,
+            "predict": self.predict,
+            "memory": self.memory,
+            "rates": self.rates,
+        }
+        do = known[command.pop("do")]
+        try:
+            return do(**command)
+        except Exception as error:
+            traceback.print_exc()
+            return {"error": f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]}
+
+
+def main() -> None:
+    """Answer until told to end; whatever libraries print goes to the error output."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    server = Server(sys.argv[1])
+    for line in sys.stdin:
+        if (command := json.loads(line)) == {"do": "bye"}:
+            return
+        print(json.dumps(server.answer(command)), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""capas: the compiled steps of `fit`, several in a call where `fit` does so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import reduce
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+
+import capas
+from capas import losses, nn
+from capas.nn.layer import paths
+from capas.nn.repeat import contains
+from capas.train.data import examples
+from capas.train.loop import STEPS_PER_CALL, STEPS_PER_CHUNK
+from capas.train.step import Objective, Runner, begin, make_step
+
+from . import architecture as to_build
+from .material import Arrays, Material
+from .workloads import Workload
+
+VERSIONS = {"capas": capas.__version__, "jax": jax.__version__, "optax": optax.__version__}
+
+
+def build(chain: to_build.Chain) -> nn.Layer:
+    """A chain in capas."""
+    return nn.Sequential(*map(_layer, chain))
+
+
+def _layer(layer: to_build.Layer) -> object:
+    match layer:
+        case to_build.Dense(features):
+            return nn.Dense(features)
+        case to_build.Conv(features, window, stride, bias):
+            return nn.Conv(features, window, stride, padding=tuple((n // 2, n // 2) for n in window), bias=bias)
+        case to_build.BatchNorm():
+            return nn.BatchNorm()
+        case to_build.Relu():
+            return "relu"
+        case to_build.MaxPool(window):
+            return nn.MaxPool(window)
+        case to_build.Mean():
+            return nn.GlobalAvgPool()
+        case to_build.Flatten():
+            return nn.Flatten()
+        case to_build.Residual(block, shortcut):
+            return nn.Residual(build(block), build(shortcut) if shortcut else None)
+        case to_build.Repeat(block, copies):
+            return nn.Repeat(build(block), copies)
+
+
+def model_of(workload: Workload, arrays: Arrays) -> capas.Model:
+    """The network with those parameters."""
+    model = capas.init(build(workload.chain), workload.shape)
+    return replace(model, params=_nested({**dict(paths(model.params)), **arrays}))
+
+
+def _nested(arrays: Arrays) -> Any:
+    tree: dict[str, Any] = {}
+    for path, array in arrays.items():
+        *folders, name = path.split("/")
+        reduce(lambda at, folder: at.setdefault(folder, {}), folders, tree)[name] = jax.numpy.asarray(array)
+    return tree
+
+
+class Trainer:
+    """Chunks of steps, as `fit` hands them to its `Runner`.
+
+    Args:
+        workload, material: what is trained.
+        precision: of `fit`.
+    """
+
+    def __init__(self, workload: Workload, material: Material, precision: str = "float32") -> None:
+        self._model = model_of(workload, material.arrays)
+        self._x = material.x
+        optimizer = optax.adam(workload.rate)
+        data = examples((material.x, material.y))
+        is_resident = not contains(self._model.network, (nn.Conv, nn.ConvTranspose))
+        objective = Objective(self._model.network, losses.softmax_cross_entropy, {}, 0, precision)
+        self._runner = Runner(make_step(objective, optimizer), 1, data if is_resident else None)
+        self._now = begin(self._model.params, self._model.state, optimizer)
+        self._order = np.arange(data.rows, dtype=np.int32).reshape(workload.batches, workload.batch)
+        self._batches = None if is_resident else [data.take(rows) for rows in self._order]
+        self._done = 0
+
+    def predictor(self, rows: int) -> Callable[[], Any]:
+        """A function that gives the logits of the first rows, from one NumPy array to another."""
+        x = self._x[:rows]
+        return lambda: np.asarray(self._model(x))
+
+    def steps(self, count: int) -> float:
+        """So many steps; the loss of the last one."""
+        values: Any = None
+        while count > 0:
+            taken = min(count, STEPS_PER_CALL if self._batches is None else STEPS_PER_CHUNK)
+            self._now, values = self._runner.run(self._now, self._chunk(taken), taken)
+            count, self._done = count - taken, self._done + taken
+        return float(values[-1, 0])
+
+    def _chunk(self, count: int) -> Any:
+        which = (self._done + np.arange(count)) % len(self._order)
+        if self._batches is not None:
+            return [self._batches[i] for i in which]
+        return np.resize(self._order[which], (STEPS_PER_CALL, self._order.shape[1]))

@@ -1,0 +1,46 @@
+"""scikit-learn's multilayer perceptron, by `partial_fit` on one batch after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sklearn
+from sklearn.neural_network import MLPClassifier
+
+from .architecture import Dense
+from .material import Material, batches
+from .workloads import Workload
+
+VERSIONS = {"sklearn": sklearn.__version__}
+
+
+class Trainer:
+    """One step after another in a loop of Python."""
+
+    def __init__(self, workload: Workload, material: Material) -> None:
+        widths = [layer.features for layer in workload.chain if isinstance(layer, Dense)]
+        self._model = MLPClassifier(
+            widths[:-1], alpha=0.0, batch_size=workload.batch, learning_rate_init=workload.rate, shuffle=False
+        )
+        self._x = material.x
+        self._batches = batches(workload, material.x, material.y)
+        self._classes = range(workload.classes)
+        self._model.partial_fit(*self._batches[0], classes=self._classes)  # makes the arrays that are filled below
+        for i, layer in enumerate(self._model.coefs_):
+            layer[...] = material.arrays[f"{2 * i}/weight"]
+            self._model.intercepts_[i][...] = material.arrays[f"{2 * i}/bias"]
+        del self._model._optimizer
+        self._done = 0
+
+    def predictor(self, rows: int) -> Callable[[], Any]:
+        """A function that gives the logits of the first rows, from one NumPy array to another."""
+        x = self._x[:rows]
+        return lambda: self._model.predict_log_proba(x)
+
+    def steps(self, count: int) -> float:
+        """So many steps; the loss of the last one."""
+        for i in range(self._done, self._done + count):
+            self._model.partial_fit(*self._batches[i % len(self._batches)])
+        self._done += count
+        return float(self._model.loss_)
