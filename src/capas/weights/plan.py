@@ -134,8 +134,8 @@ class Planner:
         gain = math.sqrt(self._target(kernel) / self._second(kernel, power))
         channels, rows = kernel.reads.channels, kernel.parameter.shape[-2]
         inputs: bool | int = channels if reads and channels != rows else reads
-        pairs = Mirrored(Orthogonal(), inputs, writes)
-        drawn = pairs.half(kernel.parameter) if reads or writes else kernel.parameter
+        pairs = Mirrored(inputs=inputs, outputs=writes)
+        drawn = pairs.half(kernel.parameter)
         central = self._is_central(kernel, drawn.shape)
         block = block_shape(drawn, 1 if central else math.prod(drawn.shape[:-2]))
         scale = gain * math.sqrt(max(block) / (block[0] if central else drawn.fan_in))
