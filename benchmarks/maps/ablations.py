@@ -13,12 +13,10 @@ from capas import nn, weights
 from capas.train import optimizer as defaults
 from capas.weights.plan import Planner
 from capas.weights.reader import read_streams
-from capas.weights.streams import Kernel
 
 from .cells import Cell
 
 Parts = dict[str, optax.GradientTransformation]
-Kernels = dict[str, Kernel]
 
 NO_PAIRS, INDEPENDENT, UNIT_VARIANCE = "no pairs", "independent entries", "variance 1"
 WEIGHTS = (NO_PAIRS, INDEPENDENT, UNIT_VARIANCE)
@@ -46,15 +44,15 @@ def independent(scheme: weights.Scheme, kernel: nn.Parameter) -> weights.Scheme:
     return weights.LeCun(gain=(scheme.law(kernel).variance * kernel.fan_in) ** 0.5)
 
 
-def _without(*names: str) -> Callable[[Parts, capas.Model, Cell, int], Parts]:
-    return lambda parts, *_: {name: part for name, part in parts.items() if name not in names}
+def _without(taken: str) -> Callable[[Parts, capas.Model, Cell, int], Parts]:
+    return lambda parts, model, cell, steps: {name: part for name, part in parts.items() if name != taken}
 
 
 def _one_rate(parts: Parts, model: capas.Model, cell: Cell, steps: int) -> Parts:
     """The law of the sketch: one rate for all layers, 0.05 over the depth."""
     peak = min(defaults.RATE, 0.05 / max(cell.depth, 1))
     schedule = optax.scale_by_learning_rate(optax.warmup_cosine_decay_schedule(0.0, peak, steps // 10, steps))
-    return {**_without("layer rates")(parts), "schedule": schedule}  # type: ignore[call-arg]
+    return {**_without("layer rates")(parts, model, cell, steps), "schedule": schedule}
 
 
 def _no_warm_up(parts: Parts, model: capas.Model, cell: Cell, steps: int) -> Parts:
@@ -67,8 +65,8 @@ def _full_decay(parts: Parts, model: capas.Model, cell: Cell, steps: int) -> Par
 
 
 TRAINING: dict[str, Callable[[Parts, capas.Model, Cell, int], Parts]] = {
-    "one rate, 0.002": _without("layer rates"),
-    "one rate, 0.05 / L": _one_rate,
+    "one rate 0.002": _without("layer rates"),
+    "one rate 0.05 / L": _one_rate,
     "no centring": _without("centring"),
     "full weight decay": _full_decay,
     "no weight decay": _without("weight decay"),

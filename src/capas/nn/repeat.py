@@ -44,8 +44,8 @@ class Repeat(Layer):
     one thread, ten to twenty times slower.
 
     With `remat` the way back computes signals anew instead of keeping them: of L copies about $2\sqrt L$ signals are
-    kept, for a third more time or so; convolutions too then run in a loop. Source: Chen et al. (2016), "Training deep
-    nets with sublinear memory cost".
+    kept, and the way forward is gone three times instead of once; convolutions too then run in a loop. Source: Chen et
+    al. (2016), "Training deep nets with sublinear memory cost".
 
     Args:
         block: a layer that keeps the shape of its input.
