@@ -65,7 +65,7 @@ def _full_decay(parts: Parts, model: capas.Model, cell: Cell, steps: int) -> Par
 
 
 TRAINING: dict[str, Callable[[Parts, capas.Model, Cell, int], Parts]] = {
-    "one rate 0.002": _without("layer rates"),
+    "one rate 0.003": _without("layer rates"),
     "one rate 0.05 / L": _one_rate,
     "no centring": _without("centring"),
     "full weight decay": _full_decay,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import final
 
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, PRNGKeyArray
 
 from ..errors import ShapeError
 from . import require
+from .convolve import Geometry, convolve
 from .layer import Layer, Parameter, Shape, Tree
 from .window import (
     Padding,
@@ -42,11 +42,6 @@ def _declare(layer: Conv | ConvTranspose, inputs: int, groups: int, shrink: int,
 def _steps(layer: Conv | ConvTranspose) -> tuple[Shape, Shape]:
     rank = len(layer.window)
     return per_axis(layer, "stride", layer.stride, rank), per_axis(layer, "dilation", layer.dilation, rank)
-
-
-def _dimension_numbers(rank: int) -> tuple[str, str, str]:
-    axes = "DHW"[-rank:]
-    return f"N{axes}C", f"{axes}IO", f"N{axes}C"
 
 
 @final
@@ -114,15 +109,7 @@ class Conv(Layer):
         low_high = pads(self.padding, x.shape[1:-1], reach(self.window, dilation), stride)
         if self.padding == "circular":
             x, low_high = pad_positions(x, low_high, mode="wrap"), ((0, 0),) * rank
-        y = lax.conv_general_dilated(
-            x,
-            weight,
-            stride,
-            low_high,
-            rhs_dilation=dilation,
-            feature_group_count=self.groups,
-            dimension_numbers=_dimension_numbers(rank),
-        )
+        y = convolve(x, weight, Geometry(stride, low_high, (1,) * rank, dilation, self.groups))
         return (y + params["bias"] if self.bias else y), state
 
 
@@ -198,13 +185,6 @@ class ConvTranspose(Layer):
         self.output_shape(x.shape[1:])
         stride, dilation = _steps(self)
         span = reach(self.window, dilation)
-        y = lax.conv_general_dilated(
-            x,
-            jnp.flip(weight, range(rank)),
-            (1,) * rank,
-            [(r - 1 - lo, r - 1 - hi) for r, (lo, hi) in zip(span, self._crop(stride, span), strict=True)],
-            lhs_dilation=stride,
-            rhs_dilation=dilation,
-            dimension_numbers=_dimension_numbers(rank),
-        )
+        low_high = tuple((r - 1 - lo, r - 1 - hi) for r, (lo, hi) in zip(span, self._crop(stride, span), strict=True))
+        y = convolve(x, jnp.flip(weight, range(rank)), Geometry((1,) * rank, low_high, stride, dilation))
         return (y + params["bias"] if self.bias else y), state

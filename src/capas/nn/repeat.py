@@ -18,7 +18,6 @@ from ..errors import ShapeError, located
 from . import require
 from .activation import as_layer
 from .compose import child_shapes, nonempty
-from .conv import Conv, ConvTranspose
 from .layer import Child, Layer, Shape, Tree, is_observed, run
 
 _keeps_signals: ContextVar[bool] = ContextVar("keeps_signals", default=False)
@@ -40,12 +39,11 @@ class Repeat(Layer):
     r"""`copies` copies of a block, one after another, each with parameters of its own.
 
     Parameters and state are stacked along a first axis and the block runs as one `jax.lax.scan`, so compile time does
-    not grow with depth. Blocks with convolutions are unrolled on CPU, where XLA runs a convolution inside a loop on
-    one thread, ten to twenty times slower.
+    not grow with depth.
 
     With `remat` the way back computes signals anew instead of keeping them: of L copies about $2\sqrt L$ signals are
-    kept, and the way forward is gone three times instead of once; convolutions too then run in a loop. Source: Chen et
-    al. (2016), "Training deep nets with sublinear memory cost".
+    kept, and the way forward is gone three times instead of once. Source: Chen et al. (2016), "Training deep nets with
+    sublinear memory cost".
 
     Args:
         block: a layer that keeps the shape of its input.
@@ -107,8 +105,7 @@ class Repeat(Layer):
             return self._one_by_one(block, x, (params, state, keys))
         if self.remat and not _keeps_signals.get():
             return self._in_groups(block, x, (params, state, keys))
-        unroll = jax.default_backend() == "cpu" and contains(self.block, (Conv, ConvTranspose))
-        return jax.lax.scan(block, x, (params, state, keys), length=self.copies, unroll=self.copies if unroll else 1)
+        return jax.lax.scan(block, x, (params, state, keys), length=self.copies)
 
     def _in_groups(self, block: Any, x: Array, stacked: Any) -> tuple[Array, Tree]:
         """About the root of `copies` groups: what is inside one is kept only while the way back goes through it."""

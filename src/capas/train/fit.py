@@ -55,7 +55,7 @@ def fit(
             shape.
         optimizer: any Optax optimizer. By default AdamW with clipping, centred updates, warm-up and cosine
             decay.
-        learning_rate: peak rate of the default optimizer, 0.002 by default; hidden layers of deep networks get less of
+        learning_rate: peak rate of the default optimizer, 0.003 by default; hidden layers of deep networks get less of
             it, see `capas.train.layer_rates`.
         validation: share of the arrays held out (stratified by class), or data of its own, or None.
         metrics: names or per-example functions; by default what goes with the loss.

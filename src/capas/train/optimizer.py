@@ -15,7 +15,7 @@ from ..weights.reader import read_streams
 from ..weights.streams import Kernel
 from .updates import centre_updates, decay_weights, kernel_rate, scale_updates
 
-RATE = 2e-3
+RATE = 3e-3
 """Peak learning rate of a layer that stands alone."""
 
 LEFT = 0.25
@@ -24,7 +24,7 @@ LEFT = 0.25
 DECAY = 0.01
 """Weight decay of a kernel that stands alone, for every unit of the learning rate."""
 
-LAYERS = 25
+LAYERS = 17
 """So many layers in a row bear the full rate; more share it."""
 
 
@@ -58,8 +58,8 @@ def parts(model: Model, steps: int, learning_rate: float | None) -> dict[str, op
 def layer_rates(model: Model) -> Any:
     r"""The rate of every parameter, as a share of that of a layer that stands alone.
 
-    Of the $L$ hidden layers of a network each has $r = \min(1, 25/L)$, so that all together move the output by no more
-    than 25 would; the first and the last layer stand alone and have 1. Hidden kernels have r times `kernel_rate`; those
+    Of the $L$ hidden layers of a network each has $r = \min(1, 17/L)$, so that all together move the output by no more
+    than 17 would; the first and the last layer stand alone and have 1. Hidden kernels have r times `kernel_rate`; those
     that read a signal with a mean also times $1/\sqrt{1 - a}$, at most 4, where a is the mean's share of the power: so
     much of an update is left when it is centred. Layers in branches count as $\sqrt L$, since each moves its own share
     of the signal alone.

@@ -42,6 +42,9 @@ CARRY = (Dropout, Flatten, MaxPool, AvgPool, GlobalMaxPool, GlobalAvgPool)
 NORMALIZE = (BatchNorm, LayerNorm, RMSNorm, GroupNorm, InstanceNorm)
 """Layers that bring the power to 1, and keep pairs of units."""
 
+OUTPUT = 0.1
+"""The variance of the network's output: a tenth of that of a standard target."""
+
 
 def read_streams(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dict[str, Kernel]:
     """All kernels of a network by their paths, in the order of the computation.
@@ -61,7 +64,8 @@ def read_streams(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dic
     reader = _Reader(frozenset(given))
     start = Point(Stream("the network's input"), (), None, shape[-1] if shape else 1, is_input=True)
     end = reader.read(network, shape, start, "")
-    end.stream.root.ends = True
+    if end.stream.root.ends is None:
+        end.stream.root.ends = 1.0 if end.functions else OUTPUT
     end.stream.root.blocked = end.stream.root.blocked or "the network's output"
     return reader.kernels
 
@@ -112,7 +116,7 @@ class _Reader:
             _block(before.stream, why or "a scheme that was given")
         if layer.children(shape) or not declared:
             before = replace(before, functions=(), arrives=None, is_input=False, places=())
-        after = Stream(before.stream.root.blocked if why else "", False)
+        after = Stream(before.stream.root.blocked if why else "")
         if any(joined(path, name) in self.given for name in declared):
             after.blocked = "a scheme that was given"
         for name, parameter in declared.items():
@@ -126,7 +130,7 @@ class _Reader:
         return Point(after, (), arrives, channels, standard=bool(declared))
 
     def _normalized(self, before: Point) -> Point:
-        before.stream.root.ends = True
+        before.stream.root.ends = 1.0
         self.stretch, self.within = Stretch(self.stretch.line), self.copies
         behind = Stream().join(before.stream)
         return replace(before, stream=behind, functions=(), arrives=None, is_input=False, standard=True, places=())

@@ -16,11 +16,12 @@ class Stream:
 
     Attributes:
         blocked: why the units cannot be pairs; empty if they can.
-        ends: whether it is the network's output, or is normalized: its power is then 1.
+        ends: the power that it is brought to where it is normalized, or is the network's output; None where it is
+            neither.
     """
 
     blocked: str = ""
-    ends: bool = False
+    ends: float | None = None
     _into: Stream | None = None
 
     @property
@@ -33,7 +34,7 @@ class Stream:
         one, two = self.root, other.root
         if one is not two:
             two._into = one
-            one.blocked, one.ends = one.blocked or two.blocked, one.ends or two.ends
+            one.blocked, one.ends = one.blocked or two.blocked, two.ends if one.ends is None else one.ends
         return one
 
 
@@ -132,4 +133,4 @@ class Kernel:
     @property
     def ends(self) -> bool:
         """Whether what it writes is the network's output, or is normalized next."""
-        return self.writes.root.ends and not self.repeats
+        return self.writes.root.ends is not None and not self.repeats
