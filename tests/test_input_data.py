@@ -8,6 +8,7 @@ import pytest
 import capas
 from capas import nn
 from capas.errors import ArgumentError, DataError, ShapeError
+from capas.weights.reader import OUTPUT
 
 RNG = np.random.default_rng(0)
 MEAN, STD = np.array([100.0, -3.0, 0.2, 7.0]), np.array([30.0, 0.01, 2.0, 5.0])
@@ -51,7 +52,7 @@ def test_positions_share_the_moments_of_their_channel():
 def test_functions_of_the_input_are_measured():
     net = nn.Sequential("relu", nn.Dense(256))
     model = capas.init(net, (4,), data=RAW)
-    assert power(model(RAW)) == pytest.approx(1, rel=0.05)
+    assert power(model(RAW)) == pytest.approx(OUTPUT, rel=0.05)
 
 
 def test_bad_columns_are_named():
@@ -74,7 +75,7 @@ def test_constant_columns_leave_the_others_alone():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = capas.init(nn.Sequential(nn.Dense(64)), (4,), data=half, standardize=True)
-    assert power(model(half)) == pytest.approx(3 / 4, rel=0.2)
+    assert power(model(half)) == pytest.approx(OUTPUT * 3 / 4, rel=0.2)
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ def test_hidden_layers_of_deep_networks_share_the_rate():
     body = nn.Repeat(nn.Sequential("tanh", nn.Dense(64)), 100)
     model = capas.init(nn.Sequential(nn.Dense(64), body, "tanh", nn.Dense(1)), (6,), scheme=weights.He())
     rates = layer_rates(model)
-    assert rates["1"]["block"]["1"]["weight"] == pytest.approx(0.25, rel=0.01)
-    assert rates["1"]["block"]["1"]["bias"] == 0.25
+    assert rates["1"]["block"]["1"]["weight"] == pytest.approx(0.17, rel=0.01)
+    assert rates["1"]["block"]["1"]["bias"] == 0.17
     assert rates["0"] == rates["3"] == {"weight": 1.0, "bias": 1.0}
     shallow = layer_rates(capas.init(nn.Sequential(nn.Dense(64), "tanh", nn.Dense(1)), (6,)))
     assert set(jax.tree.leaves(shallow)) == {1.0}
@@ -65,13 +65,13 @@ def test_hidden_layers_of_deep_networks_share_the_rate():
 def test_linear_layers_in_a_row_share_the_rate_as_others_do():
     model = capas.init(nn.Sequential(nn.Dense(8), nn.Repeat(nn.Dense(8), 100), nn.Dense(2)), (6,))
     rates = layer_rates(model)
-    assert (rates["0"]["bias"], rates["1"]["block"]["bias"], rates["2"]["bias"]) == (1, 0.25, 1)
+    assert (rates["0"]["bias"], rates["1"]["block"]["bias"], rates["2"]["bias"]) == (1, 0.17, 1)
 
 
 def test_layers_in_branches_share_it_by_the_root_of_their_number():
     block = nn.Residual(nn.Sequential("tanh", nn.Dense(64), "tanh", nn.Dense(64)))
     model = capas.init(nn.Sequential(nn.Dense(64), nn.Repeat(block, 800), "tanh", nn.Dense(1)), (6,))
-    assert layer_rates(model)["1"]["block"]["block"]["1"]["bias"] == 0.625
+    assert layer_rates(model)["1"]["block"]["block"]["1"]["bias"] == 0.425
 
 
 def after_decay(net, steps=50):

@@ -8,6 +8,7 @@ import pytest
 import capas
 from capas import nn, weights
 from capas.weights.initialize import choices
+from capas.weights.reader import OUTPUT
 
 DENSE, WIDE = nn.Dense(8), nn.Dense(64)
 CONV = nn.Conv(8, (3, 3))
@@ -239,7 +240,7 @@ def test_signals_keep_their_variance_and_gradients_grow_little_over_a_whole_netw
     rows = [r for r in capas.propagate(net, input_shape=(64,)).rows if r.operation == "dot_general"]
     assert len(rows) == layers + 1
     np.testing.assert_allclose([r.second for r in rows[:-1]], power, rtol=0.01)
-    assert rows[-1].second == pytest.approx(1, rel=0.01)
+    assert rows[-1].second == pytest.approx(OUTPUT, rel=0.01)
     assert 1 / 1.6 < rows[0].gradient / rows[-2].gradient < 1.6
 
 
@@ -252,20 +253,39 @@ def test_residual_blocks_together_add_half_of_the_power(name, count, scale):
     rows = capas.propagate(net, input_shape=(64,), backward=False).rows
     first, *_, last = [r.second for r in rows if r.path.startswith(("0", "1"))]
     assert 1.3 < last / first < 1.5 + 1e-6
-    assert rows[-1].second == pytest.approx(1, rel=0.03)
+    assert rows[-1].second == pytest.approx(OUTPUT, rel=0.03)
 
 
 @pytest.mark.parametrize("name", ["relu", "tanh"])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_residual_blocks_written_out_are_as_a_loop_of_them(name, layers):
-    """Written out, every block has its gain, and the output has variance 1 exactly. In a loop all have one gain."""
+    """Written out, every block has its gain, and the output its variance exactly. In a loop all have one gain."""
     block = nn.Residual(nn.Sequential(*[name, WIDE] * layers))
     out, looped = (
         capas.propagate(nn.Sequential(WIDE, *body, name, WIDE), input_shape=(64,), backward=False).rows[-1].second
         for body in ([block] * 6, [nn.Repeat(block, 6)])
     )
-    assert out == pytest.approx(1, rel=1e-6)
-    assert looped == pytest.approx(1, rel=1e-6 if name == "relu" else 0.03)
+    assert out == pytest.approx(OUTPUT, rel=1e-6)
+    assert looped == pytest.approx(OUTPUT, rel=1e-6 if name == "relu" else 0.03)
+
+
+@pytest.mark.parametrize(
+    ("tail", "power"),
+    [
+        (["tanh", WIDE], 0.1),
+        (["tanh", WIDE, nn.Flatten()], 0.1),
+        ([WIDE, "tanh"], 1),
+        ([nn.Repeat(nn.Sequential(WIDE), 3)], 1),
+        ([nn.Residual(nn.Sequential("tanh", WIDE))], 1 + math.log(1.5)),
+        ([WIDE, nn.LayerNorm()], 1),
+    ],
+)
+def test_what_the_last_kernel_writes_is_small_where_it_is_the_output(tail, power):
+    """Not what goes on: through an activation, as a sum, from copy to copy, or into a normalization."""
+    net = nn.Sequential(WIDE, "tanh", WIDE, *tail)
+    flow = capas.propagate(net, input_shape=(64,), backward=False)
+    last = [row for row in flow.rows if row.operation == "add"][-1]
+    assert last.second == pytest.approx(power, rel=1e-3)
 
 
 def test_branches_behind_a_normalization_add_half_of_the_power():

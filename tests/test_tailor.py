@@ -348,7 +348,7 @@ def test_a_residual_network_keeps_signals_and_gradients(name):
     assert len(inner) == 100
     assert max(row.mean**2 / row.second for row in inner) < 0.03
     assert all(0.99 < row.second < 1.53 for row in inner)
-    assert 0.5 < layers[0].gradient / layers[-1].gradient < 2
+    assert 0.5 < layers[0].gradient / layers[-2].gradient < 2
     assert not any(isinstance(s, weights.Mirrored) for s in schemes(tailored, (64,), "auto").values())
 
 

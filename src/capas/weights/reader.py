@@ -43,7 +43,7 @@ NORMALIZE = (BatchNorm, LayerNorm, RMSNorm, GroupNorm, InstanceNorm)
 """Layers that bring the power to 1, and keep pairs of units."""
 
 OUTPUT = 0.1
-"""The variance of the network's output: a tenth of that of a standard target."""
+"""The variance of what the last kernel writes: outputs start as noise, of a tenth of the power of a standard target."""
 
 
 def read_streams(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dict[str, Kernel]:
@@ -64,9 +64,11 @@ def read_streams(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dic
     reader = _Reader(frozenset(given))
     start = Point(Stream("the network's input"), (), None, shape[-1] if shape else 1, is_input=True)
     end = reader.read(network, shape, start, "")
-    if end.stream.root.ends is None:
-        end.stream.root.ends = 1.0 if end.functions else OUTPUT
-    end.stream.root.blocked = end.stream.root.blocked or "the network's output"
+    root = end.stream.root
+    root.blocked = root.blocked or "the network's output"
+    if root.ends is None:
+        writers = [kernel.copies for kernel in reader.kernels.values() if kernel.writes.root is root]
+        root.ends = OUTPUT if writers == [1] and not end.functions else 1.0
     return reader.kernels
 
 
