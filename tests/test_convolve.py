@@ -59,7 +59,10 @@ def test_values_and_gradients_both_ways_are_those_of_jax(sizes, window, geometry
             np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("layer", [nn.Conv(4, (3, 3)), nn.ConvTranspose(4, (3, 3)), nn.Conv(4, (3, 3), dilation=2)])
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Conv(4, (3, 3)), nn.ConvTranspose(4, (3, 3)), nn.Conv(4, (3, 3), dilation=2), nn.Conv(4, (3, 3), groups=4)],
+)
 def test_inside_a_loop_every_convolution_has_its_axes_in_the_fast_order(layer):
     """XLA:CPU has a fast program for examples first and channels last, and outside of loops brings others to it."""
     net = nn.Repeat(nn.Sequential("tanh", layer), 3)

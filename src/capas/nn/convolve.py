@@ -33,7 +33,7 @@ class Geometry(NamedTuple):
     dilation: Shape
     groups: int = 1
 
-    def __call__(self, x: Array, kernel: Array, *axes: str) -> Array:
+    def __call__(self, x: Array, kernel: Array, signal: str, taps: str, output: str) -> Array:
         """The convolution of arrays whose axes have these names."""
         return lax.conv_general_dilated(
             x,
@@ -43,18 +43,17 @@ class Geometry(NamedTuple):
             lhs_dilation=self.growth,
             rhs_dilation=self.dilation,
             feature_group_count=self.groups,
-            dimension_numbers=axes,
+            dimension_numbers=(signal, taps, output),
         )
 
 
 def convolve(x: Array, kernel: Array, geometry: Geometry) -> Array:
     """The convolution of `x`, examples first and channels last, with a kernel `(*window, inputs / groups, outputs)`.
 
-    XLA:CPU knows a fast convolution in one order of the axes, and brings others into it, but not inside a loop, where
-    both gradients are then 25 times slower. So the axes are put into that order here.
+    XLA:CPU has a fast convolution for one order of the axes. It brings others into that order, but not inside a loop,
+    where both gradients are then 25 times slower. So they are brought into it here.
     """
-    plain = geometry.groups > 1 or jax.default_backend() != "cpu"
-    return (_along if plain else _ordered)(x, kernel, geometry)
+    return (_ordered if jax.default_backend() == "cpu" else _along)(x, kernel, geometry)
 
 
 def _along(x: Array, kernel: Array, geometry: Geometry) -> Array:
@@ -68,12 +67,14 @@ _ordered: Any = jax.custom_jvp(_along, nondiff_argnums=(2,))
 @partial(_ordered.defjvp, symbolic_zeros=True)
 def _tangent(geometry: Geometry, primals: tuple[Array, Array], tangents: tuple[Any, Any]) -> tuple[Array, Any]:
     (x, kernel), (moved, changed) = primals, tangents
-    parts = [
-        *([] if isinstance(moved, SymbolicZero) else [_of_signal(moved, kernel, geometry)]),
-        *([] if isinstance(changed, SymbolicZero) else [_of_kernel(x, changed, geometry)]),
-    ]
     y = _along(x, kernel, geometry)
-    return y, sum(parts[1:], parts[0]) if parts else jnp.zeros_like(y)
+    tangent = SymbolicZero(jax.typeof(y))
+    if not isinstance(moved, SymbolicZero):
+        tangent = _of_signal(moved, kernel, geometry)
+    if not isinstance(changed, SymbolicZero):
+        by_kernel = _of_kernel(x, changed, geometry)
+        tangent = by_kernel if isinstance(moved, SymbolicZero) else tangent + by_kernel
+    return y, tangent
 
 
 def _of_signal(x: Array, kernel: Array, geometry: Geometry) -> Array:
@@ -85,9 +86,7 @@ def _of_signal(x: Array, kernel: Array, geometry: Geometry) -> Array:
 def _of_kernel(x: Array, kernel: Array, geometry: Geometry) -> Array:
     """The same, written so that the transpose in `kernel` has its axes in the fast order."""
     places, rank = _places(kernel), kernel.ndim - 2
-    y = geometry(
-        jnp.swapaxes(x, 0, -1), jnp.moveaxis(kernel, rank, 0), f"C{places}N", f"I{places}O", f"{places}NC"
-    )
+    y = geometry(jnp.swapaxes(x, 0, -1), jnp.moveaxis(kernel, rank, 0), f"C{places}N", f"I{places}O", f"{places}NC")
     return jnp.moveaxis(y, rank, 0)
 
 

@@ -130,12 +130,3 @@ class Repeat(Layer):
                 x, new = block(x, jax.tree.map(lambda a, i=i: a[i], stacked))
             states.append(new)
         return x, jax.tree.map(lambda *copies: jnp.stack(copies), *states)
-
-
-def contains(layer: Layer, kinds: tuple[type[Layer], ...]) -> bool:
-    """Whether a layer is, or has inside, one of `kinds`."""
-    if isinstance(layer, kinds):
-        return True
-    return any(
-        contains(child, kinds) for child in jax.tree.leaves(list(vars(layer).values())) if isinstance(child, Layer)
-    )

@@ -14,8 +14,7 @@ import numpy as np
 import optax
 
 from ..model import Model
-from ..nn import Conv, ConvTranspose, to_json
-from ..nn.repeat import contains
+from ..nn import to_json
 from .checkpoint import Checkpoint
 from .data import ArrayFeed, Examples, HostArray, StreamFeed
 from .evaluate import measure
@@ -29,6 +28,22 @@ Callback = Callable[[Record, Model], bool | None]
 
 STEPS_PER_CALL = 64
 STEPS_PER_CHUNK = 16
+SHORT, LONG = 0.25, 1.0
+"""Seconds that a call should take: less costs more calls, more lets the progress bar stand."""
+
+
+class Pace:
+    """How many steps the next compiled call makes, by how long the last ones took."""
+
+    def __init__(self) -> None:
+        self.steps = 8
+
+    def learn(self, seconds: float) -> None:
+        """Make fewer steps after a long call, more after a short one."""
+        if seconds > LONG:
+            self.steps = max(self.steps // 2, 1)
+        elif seconds < SHORT:
+            self.steps = min(self.steps * 2, STEPS_PER_CALL)
 
 
 @dataclass
@@ -62,10 +77,10 @@ class Training:
         history = History()
         if checkpoint is not None:
             now, best, history = _resume(checkpoint, now, best)
-        runner = Runner(make_step(self.objective, self.optimizer), self._width, self._resident())
+        runner, pace = Runner(make_step(self.objective, self.optimizer), self._width, self._resident()), Pace()
         try:
             while not history.ended:
-                now = self._epoch(runner, now, history, display)
+                now = self._epoch(runner, now, history, display, pace)
                 best = self._judge(now, history, best)
                 history.ended = self._end(now, history, best)
                 if checkpoint is not None:
@@ -90,25 +105,26 @@ class Training:
 
     def _resident(self) -> Examples | None:
         """The arrays, where many steps are to run in one compiled call."""
-        loopable = not contains(self.model.network, (Conv, ConvTranspose))
-        if isinstance(self.feed, ArrayFeed) and loopable and not isinstance(self.feed.data.x, np.memmap):
+        if isinstance(self.feed, ArrayFeed) and not isinstance(self.feed.data.x, np.memmap):
             return self.feed.data
         return None
 
-    def _chunks(self, epoch: int) -> Iterator[tuple[Chunk, int]]:
+    def _chunks(self, epoch: int, pace: Pace) -> Iterator[tuple[Chunk, int]]:
         if isinstance(self.feed, ArrayFeed) and self._resident() is not None:
-            yield from _rows(self.feed.order(epoch))
+            yield from _rows(self.feed.order(epoch), pace)
             return
         batches = self.feed.batches(epoch)
         while chunk := list(islice(batches, STEPS_PER_CHUNK)):
             yield chunk, len(chunk)
 
-    def _epoch(self, runner: Runner, now: TrainState, history: History, display: Display) -> TrainState:
+    def _epoch(self, runner: Runner, now: TrainState, history: History, display: Display, pace: Pace) -> TrainState:
         epoch, start = len(history.records), time.perf_counter()
         display.start_epoch(epoch)
         total, steps = np.zeros(self._width), 0
-        for chunk, count in self._chunks(epoch):
+        for chunk, count in self._chunks(epoch, pace):
+            begun = time.perf_counter()
             after, values = runner.run(now, chunk, count)
+            pace.learn(time.perf_counter() - begun)
             if not (np.isfinite(values[:, 0]).all() and is_finite((after.params, after.state))):
                 self._stop(runner, now, chunk, values, history)
             now, steps, total = after, steps + count, total + values.sum(0, dtype=np.float64)
@@ -158,11 +174,12 @@ class Training:
         raise error
 
 
-def _rows(order: HostArray) -> Iterator[tuple[HostArray, int]]:
+def _rows(order: HostArray, pace: Pace) -> Iterator[tuple[HostArray, int]]:
     """An epoch's rows in chunks of one shape, each with the number of its steps that count."""
-    width = min(len(order), STEPS_PER_CALL)
-    for start in range(0, len(order), width):
-        rows = order[start : start + width]
+    width, start = min(len(order), STEPS_PER_CALL), 0
+    while start < len(order):
+        rows = order[start : start + min(pace.steps, width)]
+        start += len(rows)
         yield np.resize(rows, (width, *rows.shape[1:])), len(rows)
 
 

@@ -125,7 +125,7 @@ def layer_decays(model: Model) -> Any:
 
 def is_hidden(kernel: Kernel) -> bool:
     """Whether a kernel reads what another one wrote, or functions of it, and is not the last one."""
-    return bool(kernel.reads.functions or kernel.reads.arrives) and not kernel.ends
+    return bool(kernel.reads.functions or kernel.reads.arrives) and kernel.ends is None
 
 
 def _damping(kernel: Kernel, hidden: dict[str, Kernel]) -> float:

@@ -113,7 +113,7 @@ class Planner:
             power = self._power(kernel.branch_of) if kernel.reads.arrives is not None else 1.0
             power *= _grown(kernel.branch_of, kernel.place)
             return power * min(_share(kernel.branch_of) / kernel.scale**2, 1.0) if kernel.scale else power
-        return kernel.writes.root.ends if kernel.ends else self._power(kernel.stretch)
+        return self._power(kernel.stretch) if kernel.ends is None else kernel.ends
 
     def _second(self, kernel: Kernel, power: float) -> float:
         """The mean square of what a kernel reads."""

@@ -131,6 +131,6 @@ class Kernel:
         return self.copies > 1 and self.reads.stream.root is self.writes.root
 
     @property
-    def ends(self) -> bool:
-        """Whether what it writes is the network's output, or is normalized next."""
-        return self.writes.root.ends is not None and not self.repeats
+    def ends(self) -> float | None:
+        """The power of what it writes, if that is the network's output or is normalized next; None if it goes on."""
+        return None if self.repeats else self.writes.root.ends
