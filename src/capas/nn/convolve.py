@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import jax
@@ -67,14 +67,12 @@ _ordered: Any = jax.custom_jvp(_along, nondiff_argnums=(2,))
 @partial(_ordered.defjvp, symbolic_zeros=True)
 def _tangent(geometry: Geometry, primals: tuple[Array, Array], tangents: tuple[Any, Any]) -> tuple[Array, Any]:
     (x, kernel), (moved, changed) = primals, tangents
-    y = _along(x, kernel, geometry)
-    tangent = SymbolicZero(jax.typeof(y))
+    parts: list[Array] = []
     if not isinstance(moved, SymbolicZero):
-        tangent = _of_signal(moved, kernel, geometry)
+        parts.append(_of_signal(moved, kernel, geometry))
     if not isinstance(changed, SymbolicZero):
-        by_kernel = _of_kernel(x, changed, geometry)
-        tangent = by_kernel if isinstance(moved, SymbolicZero) else tangent + by_kernel
-    return y, tangent
+        parts.append(_of_kernel(x, changed, geometry))
+    return _along(x, kernel, geometry), reduce(jnp.add, parts)
 
 
 def _of_signal(x: Array, kernel: Array, geometry: Geometry) -> Array:
