@@ -1,4 +1,4 @@
-"""capas: the compiled steps of `fit`, several in a call where `fit` does so."""
+"""capas: the compiled steps of `fit`, several in a call."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ import optax
 import capas
 from capas import losses, nn
 from capas.nn.layer import paths
-from capas.nn.repeat import contains
-from capas.train.data import examples
-from capas.train.loop import STEPS_PER_CALL, STEPS_PER_CHUNK
+from capas.train.data import HostArray, examples
+from capas.train.loop import STEPS_PER_CALL
 from capas.train.step import Objective, Runner, begin, make_step
 
 from . import architecture as to_build
@@ -80,12 +79,10 @@ class Trainer:
         self._x = material.x
         optimizer = optax.adam(workload.rate)
         data = examples((material.x, material.y))
-        is_resident = not contains(self._model.network, (nn.Conv, nn.ConvTranspose))
         objective = Objective(self._model.network, losses.softmax_cross_entropy, {}, 0, precision)
-        self._runner = Runner(make_step(objective, optimizer), 1, data if is_resident else None)
+        self._runner = Runner(make_step(objective, optimizer), 1, data)
         self._now = begin(self._model.params, self._model.state, optimizer)
         self._order = np.arange(data.rows, dtype=np.int32).reshape(workload.batches, workload.batch)
-        self._batches = None if is_resident else [data.take(rows) for rows in self._order]
         self._done = 0
 
     def predictor(self, rows: int) -> Callable[[], Any]:
@@ -97,13 +94,11 @@ class Trainer:
         """So many steps; the loss of the last one."""
         values: Any = None
         while count > 0:
-            taken = min(count, STEPS_PER_CALL if self._batches is None else STEPS_PER_CHUNK)
+            taken = min(count, STEPS_PER_CALL)
             self._now, values = self._runner.run(self._now, self._chunk(taken), taken)
             count, self._done = count - taken, self._done + taken
         return float(values[-1, 0])
 
-    def _chunk(self, count: int) -> Any:
+    def _chunk(self, count: int) -> HostArray:
         which = (self._done + np.arange(count)) % len(self._order)
-        if self._batches is not None:
-            return [self._batches[i] for i in which]
         return np.resize(self._order[which], (STEPS_PER_CALL, self._order.shape[1]))
