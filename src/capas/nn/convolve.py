@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial, reduce
 from typing import Any, NamedTuple
 
@@ -14,6 +15,9 @@ from jaxtyping import Array
 from .layer import Shape
 
 Pads = tuple[tuple[int, int], ...]
+
+PATCHES = 5_000_000
+"""Bytes of signal under all places of a window that the cache holds while a kernel's gradient is summed."""
 
 
 class Geometry(NamedTuple):
@@ -71,7 +75,7 @@ def _tangent(geometry: Geometry, primals: tuple[Array, Array], tangents: tuple[A
     if not isinstance(moved, SymbolicZero):
         parts.append(_of_signal(moved, kernel, geometry))
     if not isinstance(changed, SymbolicZero):
-        parts.append(_of_kernel(x, changed, geometry))
+        parts.append(_in_parts(x, changed, geometry))
     return _along(x, kernel, geometry), reduce(jnp.add, parts)
 
 
@@ -79,6 +83,22 @@ def _of_signal(x: Array, kernel: Array, geometry: Geometry) -> Array:
     """The same, written so that the transpose in `x` has its axes in the fast order."""
     places = _places(kernel)
     return geometry(x, jnp.swapaxes(kernel, -1, -2), f"N{places}C", f"{places}OI", f"N{places}C")
+
+
+def _in_parts(x: Array, kernel: Array, geometry: Geometry) -> Array:
+    """The same for a few examples at a time: the transpose in `kernel` adds their gradients up."""
+    positions = math.prod(jax.eval_shape(partial(_along, geometry=geometry), x, kernel).shape[1:-1])
+    size = _divisor(len(x), PATCHES // (4 * positions * math.prod(kernel.shape[:-1])))
+    if size == len(x):
+        return _of_kernel(x, kernel, geometry)
+    y = lax.map(lambda part: _of_kernel(part, kernel, geometry), x.reshape(-1, size, *x.shape[1:]))
+    return y.reshape(-1, *y.shape[2:])
+
+
+def _divisor(count: int, most: int) -> int:
+    """The largest divisor of `count` that is at most `most`; `count`, where there is none that is nearly as large."""
+    found = max((n for n in range(1, count + 1) if count % n == 0 and n <= most), default=count)
+    return found if 4 * found >= most else count
 
 
 def _of_kernel(x: Array, kernel: Array, geometry: Geometry) -> Array:
