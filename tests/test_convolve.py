@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 
 from capas import nn
-from capas.nn.convolve import Geometry, convolve
+from capas.nn.convolve import Geometry, _divisor, convolve
 
 RNG = np.random.default_rng
 CASES = {
@@ -20,6 +20,8 @@ CASES = {
     "dilation": ((9, 8), (3, 2), Geometry((1, 1), ((2, 2), (0, 3)), (1, 1), (2, 3))),
     "growth": ((4, 5), (3, 2), Geometry((1, 1), ((2, 1), (1, 0)), (2, 3), (1, 1))),
     "cut": ((9, 8), (3, 3), Geometry((1, 1), ((-1, 1), (0, -2)), (1, 1), (1, 1))),
+    "product": ((7, 6), (1, 1), Geometry((2, 3), ((0, 0), (0, 0)), (1, 1), (1, 1))),
+    "no product": ((7, 6), (1, 1), Geometry((1, 1), ((1, 0), (0, 1)), (1, 1), (1, 1))),
     "groups": ((7, 6), (3, 2), Geometry((1, 1), ((1, 1), (0, 1)), (1, 1), (1, 1), 2)),
 }
 
@@ -41,10 +43,15 @@ def plain(x, kernel, geometry):
 
 
 @pytest.mark.parametrize(("sizes", "window", "geometry"), CASES.values(), ids=CASES)
-@pytest.mark.parametrize("argument", [0, 1, (0, 1)], ids=["signal", "kernel", "both"])
-def test_values_and_gradients_both_ways_are_those_of_jax(sizes, window, geometry, argument):
+@pytest.mark.parametrize(
+    ("argument", "patches"),
+    [(0, 1e9), (1, 1e9), ((0, 1), 1e9), (1, 1e4), (1, 1)],
+    ids=["signal", "kernel", "both", "a few examples", "one by one"],
+)
+def test_values_and_gradients_both_ways_are_those_of_jax(sizes, window, geometry, argument, patches, monkeypatch):
+    monkeypatch.setattr("capas.nn.convolve.PATCHES", int(patches))
     with jax.enable_x64(True):
-        x = jnp.asarray(RNG(0).normal(0.5, 1.0, (5, *sizes, 4)))
+        x = jnp.asarray(RNG(0).normal(0.5, 1.0, (6, *sizes, 4)))
         kernel = jnp.asarray(RNG(1).normal(0.2, 1.0, (*window, 4 // geometry.groups, 6)))
         weight = jnp.asarray(RNG(2).normal(0.3, 1.0, plain(x, kernel, geometry).shape))
 
@@ -73,6 +80,11 @@ def test_inside_a_loop_every_convolution_has_its_axes_in_the_fast_order(layer):
     assert "while" in compiled
     assert set(orders) == {"b01f_01io->b01f"}
     assert len(orders) == 3
+
+
+def test_examples_are_taken_as_many_as_fit():
+    assert [_divisor(128, most) for most in (1000, 128, 127, 33, 5, 1)] == [128, 128, 64, 32, 4, 1]
+    assert _divisor(127, 64) == 127
 
 
 def test_a_kernel_behind_a_known_signal_needs_no_gradient_of_the_signal():

@@ -13,8 +13,7 @@ from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array
 
 from .layer import Shape
-
-Pads = tuple[tuple[int, int], ...]
+from .window import Pads
 
 PATCHES = 5_000_000
 """Bytes of signal under all places of a window that the cache holds while a kernel's gradient is summed."""
@@ -75,7 +74,7 @@ def _tangent(geometry: Geometry, primals: tuple[Array, Array], tangents: tuple[A
     if not isinstance(moved, SymbolicZero):
         parts.append(_of_signal(moved, kernel, geometry))
     if not isinstance(changed, SymbolicZero):
-        parts.append(_in_parts(x, changed, geometry))
+        parts.append(_of_kernel(x, changed, geometry))
     return _along(x, kernel, geometry), reduce(jnp.add, parts)
 
 
@@ -85,27 +84,34 @@ def _of_signal(x: Array, kernel: Array, geometry: Geometry) -> Array:
     return geometry(x, jnp.swapaxes(kernel, -1, -2), f"N{places}C", f"{places}OI", f"N{places}C")
 
 
-def _in_parts(x: Array, kernel: Array, geometry: Geometry) -> Array:
-    """The same for a few examples at a time: the transpose in `kernel` adds their gradients up."""
+def _of_kernel(x: Array, kernel: Array, geometry: Geometry) -> Array:
+    """The same, written so that the transpose in `kernel` is fast.
+
+    It adds up the gradients of a few examples at a time. Where the window has one place, it is a matrix product.
+    """
+    padding = {n for pair in geometry.padding for n in pair}
+    if math.prod(kernel.shape[:-2]) == 1 and padding == {0} and {*geometry.growth, geometry.groups} == {1}:
+        thinned = x[(slice(None), *(slice(None, None, step) for step in geometry.stride))]
+        return thinned @ kernel.reshape(kernel.shape[-2:])
     positions = math.prod(jax.eval_shape(partial(_along, geometry=geometry), x, kernel).shape[1:-1])
-    size = _divisor(len(x), PATCHES // (4 * positions * math.prod(kernel.shape[:-1])))
+    size = _divisor(len(x), PATCHES // (4 * positions * math.prod(kernel.shape[:-1])) or 1)
     if size == len(x):
-        return _of_kernel(x, kernel, geometry)
-    y = lax.map(lambda part: _of_kernel(part, kernel, geometry), x.reshape(-1, size, *x.shape[1:]))
+        return _examples_last(x, kernel, geometry)
+    y = lax.map(lambda some: _examples_last(some, kernel, geometry), x.reshape(-1, size, *x.shape[1:]))
     return y.reshape(-1, *y.shape[2:])
+
+
+def _examples_last(x: Array, kernel: Array, geometry: Geometry) -> Array:
+    """The same, with the axes in which the transpose in `kernel` is fast."""
+    places, rank = _places(kernel), kernel.ndim - 2
+    y = geometry(jnp.swapaxes(x, 0, -1), jnp.moveaxis(kernel, rank, 0), f"C{places}N", f"I{places}O", f"{places}NC")
+    return jnp.moveaxis(y, rank, 0)
 
 
 def _divisor(count: int, most: int) -> int:
     """The largest divisor of `count` that is at most `most`; `count`, where there is none that is nearly as large."""
     found = max((n for n in range(1, count + 1) if count % n == 0 and n <= most), default=count)
     return found if 4 * found >= most else count
-
-
-def _of_kernel(x: Array, kernel: Array, geometry: Geometry) -> Array:
-    """The same, written so that the transpose in `kernel` has its axes in the fast order."""
-    places, rank = _places(kernel), kernel.ndim - 2
-    y = geometry(jnp.swapaxes(x, 0, -1), jnp.moveaxis(kernel, rank, 0), f"C{places}N", f"I{places}O", f"{places}NC")
-    return jnp.moveaxis(y, rank, 0)
 
 
 def _places(kernel: Array) -> str:
