@@ -2,20 +2,20 @@
 
 With the default weights: the largest difference of second moments and of gradient power, over all layers, in per cent.
 With `capas.tailor`: the range over all layers of the second moment and of the mean behind the activation, and gradient
-power at the first layer over that at the last, as measured. `--markdown` prints the table of docs/initialization.md.
+power at the first layer over that at the last, as measured. The table goes into docs/initialization.md.
 """
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from typing import Any, NamedTuple
 
+import environment
 import jax
 import jax.numpy as jnp
 import numpy as np
 from maps.cells import ACTIVATIONS
-from maps.report import Grid
+from maps.grid import Grid, write
 from rich.console import Console
 
 import capas
@@ -120,7 +120,5 @@ def row(name: str) -> tuple[str, ...]:
 if __name__ == "__main__":
     title = f"{DEPTH} layers of width {WIDTH}; {BATCH} inputs and {DRAWS} draws of the weights"
     grid = Grid(title, COLUMNS, tuple(row(name) for name in ACTIVATIONS))
-    if "--markdown" in sys.argv:
-        print(grid.markdown())
-    else:
-        Console(width=140).print(grid.rich())
+    Console(width=140).print(grid.rich())
+    write("depth_hundred", [grid], [environment.describe()])

@@ -8,7 +8,7 @@ in each library's compiled way to predict. Equal logits are required. Ways, opti
 
 from __future__ import annotations
 
-from speed.command import arguments, require_same_work, run
+from speed.command import arguments, page, require_same_work, run
 from speed.report import of_inference, print_grids
 from speed.tasks import predictions
 
@@ -21,7 +21,7 @@ def main() -> None:
     tasks = [predictions(rows) for rows in ROWS]
     names = [task.name for task in tasks]
     records = run("inference", asked, tasks, lambda contestant: contestant.predicts)
-    print_grids(of_inference(records, ROWS, names), records, names, asked.markdown)
+    print_grids(of_inference(records, ROWS, names), records, names, page("inference", asked))
     require_same_work(records)
 
 

@@ -36,7 +36,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--redo", action="store_true", help="also what is there")
     parser.add_argument("--smoke", action="store_true", help="one epoch")
     parser.add_argument("--report", action="store_true", help="print the tables; run nothing")
-    parser.add_argument("--markdown", action="store_true", help="the tables in Markdown; run nothing")
     return parser.parse_args()
 
 
@@ -81,12 +80,12 @@ def main() -> None:
     asked = arguments()
     path = results.FOLDER / f"{measure.NAME}{'_smoke' if asked.smoke else ''}.json"
     failed = 0
-    if not (asked.report or asked.markdown):
+    if not asked.report:
         import environment
 
         print(environment.describe())
         failed = run(path, asked)
-    report.report(results.read(path), asked.markdown)
+    report.report(results.read(path), "" if asked.smoke else measure.NAME)
     if failed:
         raise SystemExit(f"{failed} cells failed; run again to try them again")
 

@@ -40,7 +40,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--redo", action="store_true", help="also what is there")
     parser.add_argument("--list", action="store_true", help="print what would be run")
     parser.add_argument("--report", action="store_true", help="print tables and bars, and draw the maps; run nothing")
-    parser.add_argument("--markdown", action="store_true", help="the report's tables in Markdown")
     return parser.parse_args()
 
 
@@ -92,11 +91,11 @@ def main() -> None:
     """Run or report."""
     asked = arguments()
     plans = [MAPS[name] for name in asked.maps or MAPS]
-    if asked.report or asked.markdown:
+    if asked.report:
         from maps.report import report
 
         for plan in plans:
-            report(plan, asked.split, asked.markdown)
+            report(plan, asked.split)
         return
     import environment
 

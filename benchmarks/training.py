@@ -8,7 +8,7 @@ rounds, the kernels' operations reach.
 
     training.py                                  everything
     training.py --only 1,5 --contestants capas,torch,flax --rounds 3
-    training.py --report --markdown              what has been measured
+    training.py --report                         what has been measured, for the docs too
 
 Results are written after every workload into benchmarks/results/training.json, or, where only some contestants take
 part, training_partial.json. Of several ways to use a library the fastest counts. Peers are installed into an
@@ -18,7 +18,7 @@ here yet: whole epochs through `fit`, and time to an accuracy, each of which wou
 
 from __future__ import annotations
 
-from speed.command import arguments, require_same_work, run
+from speed.command import arguments, page, require_same_work, run
 from speed.report import of_training, print_grids
 from speed.tasks import STEPS
 
@@ -27,7 +27,7 @@ def main() -> None:
     """Run and report; fails if a contestant did other work than the others."""
     asked = arguments("training.py", __doc__)
     records = run("training", asked, (STEPS,), lambda contestant: contestant.trains)
-    print_grids(of_training(records), records, (STEPS.name,), asked.markdown)
+    print_grids(of_training(records), records, (STEPS.name,), page("training", asked))
     require_same_work(records)
 
 

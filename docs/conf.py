@@ -13,7 +13,7 @@ extensions = [
 ]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_tables"]
 html_theme = "furo"
 html_title = "capas"
 html_static_path = ["_static"]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.table import Table
+
+TABLES = Path(__file__).parent.parent.parent / "docs/_tables"
+"""What pages of the docs include."""
 
 
 @dataclass(frozen=True)
@@ -28,3 +33,10 @@ class Grid:
         """For docs."""
         lines = [self.columns, ("---", *["---:"] * (len(self.columns) - 1)), *self.rows]
         return "\n".join((f"**{self.title}**", "", *(f"| {' | '.join(line)} |" for line in lines), ""))
+
+
+def write(name: str, grids: Iterable[Grid], notes: Iterable[str]) -> Path:
+    """Put tables, and under them what they were measured with, where a page of the docs includes them."""
+    path = TABLES / f"{name}.md"
+    path.write_text("\n".join((*(grid.markdown() for grid in grids), *(f"- {note}" for note in notes), "")))
+    return path

@@ -1,4 +1,4 @@
-"""The tables of a map, on the terminal or as Markdown, and what became of its bars."""
+"""The tables of a map, and what became of its bars."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import results
 from .bars import BARS, Verdict, judge
 from .cells import CAPAS, LINEAR, LINEAR_MODEL, RATES, Cell, Map, is_hopeless
 from .chart import draw
-from .grid import Grid
+from .grid import Grid, write
 from .summary import LINEAR_PLACE, Place, Summaries, Summary, best_of_rates, summarize
 
 WIDTH = 140
@@ -19,22 +19,22 @@ WIDTH = 140
 COLOURS = {"holds": "green", "holds so far": "yellow", "missed": "red"}
 
 
-def report(plan: Map, split: str, markdown: bool) -> None:
-    """Print the tables and the bars of a map, and draw it where it has several depths."""
+def report(plan: Map, split: str) -> None:
+    """Print the tables and the bars of a map, and draw it where it has several depths; the docs get the test split."""
     records = results.load(plan.name, split)
     if not records:
         print(f"{plan.name}: nothing measured on the {split} split")
         return
     console = Console(highlight=False, soft_wrap=True)
     console.width = max(console.width, WIDTH)
-    for grid in grids(plan, records):
-        if markdown:
-            print(grid.markdown())
-        else:
-            console.print(grid.rich())
+    tables, notes = [*grids(plan, records)], [*_provenance(plan, split, records)]
+    for grid in tables:
+        console.print(grid.rich())
     for verdict in (judge(bar, plan, summarize(records)) for bar in BARS.get(plan.name, ())):
-        console.print(_told(verdict), style=None if markdown else COLOURS.get(verdict.word), markup=False)
-    print("\n".join(_provenance(plan, split, records)))
+        console.print(_told(verdict), style=COLOURS.get(verdict.word), markup=False)
+    print(*notes, sep="\n")
+    if split == "test":
+        print(f"written: {write(f'trainability_{plan.name}', tables, notes)}")
     if plan.patience is None and len(plan.depths) > 1 and not plan.ablations:
         print(*(f"drawn: {path}" for path in draw(plan, split, records)), sep="\n", end="\n\n")
 

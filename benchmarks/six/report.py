@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from maps import results
 from maps.cells import CAPAS, Cell
-from maps.grid import Grid
+from maps.grid import Grid, write
 from rich.console import Console
 
 from .data import DATA_SETS
@@ -95,21 +95,26 @@ def _by_seed(
     return {c.seed: r["score"] for c, r in records.items() if (c.variant, c.activation, c.depth, c.weights) == key}
 
 
-def report(records: dict[Cell, results.Record], markdown: bool) -> None:
-    """Print a table for each depth and what became of what is claimed of it."""
+def report(records: dict[Cell, results.Record], page: str) -> None:
+    """Print a table for each depth and what became of what is claimed of it.
+
+    Args:
+        records: what was measured.
+        page: of the docs, into which the tables are written too; none if empty.
+    """
     console = Console(highlight=False, soft_wrap=True)
     console.width = max(console.width, WIDTH)
+    grids, notes = [], [*results.provenance(records)]
     for depth in DEPTHS:
         found = list(compare(records, depth))
-        title = f"Depth {depth}: held-out score, mean ± standard error over seeds; difference: default - best of three"
-        grid = Grid(title, COLUMNS, tuple(comparison.row for comparison in found))
-        if markdown:
-            print(grid.markdown())
-        else:
-            console.print(grid.rich())
+        title = f"{depth} layers: score on what is held out ± standard error; difference: default - best of three"
+        grids.append(Grid(title, COLUMNS, tuple(comparison.row for comparison in found)))
+        console.print(grids[-1].rich())
         word, text = judge(depth, found)
-        console.print(f"- {word}: {text}", style=None if markdown else COLOURS.get(word), markup=False)
-    print(*results.provenance(records), sep="\n")
+        console.print(f"- {word}: {text}", style=COLOURS.get(word), markup=False)
+    print(*notes, sep="\n")
+    if page:
+        print(f"written: {write(page, grids, notes)}")
 
 
 def judge(depth: int, found: list[Comparison]) -> tuple[str, str]:

@@ -33,8 +33,12 @@ def arguments(program: str, text: str | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7, help="of each contestant; the median counts")
     parser.add_argument("--seconds", type=float, default=1.5, help="of each turn, about")
     parser.add_argument("--report", action="store_true", help="print the tables and run nothing")
-    parser.add_argument("--markdown", action="store_true", help="the tables in Markdown")
     return parser.parse_args()
+
+
+def page(name: str, asked: argparse.Namespace) -> str:
+    """The page of the docs that the tables are for: none, if only a part is asked for."""
+    return "" if asked.contestants or asked.only != tuple(BY_NUMBER) else name
 
 
 def numbers(text: str) -> tuple[int, ...]:

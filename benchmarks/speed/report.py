@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from maps.grid import Grid
+from maps.grid import Grid, write
 from rich.console import Console
 
 from .contestants import CONTESTANTS, OURS
@@ -38,18 +38,17 @@ Show = Callable[[Record, Record], str]
 """A cell from the record of a workload and the figure of a peer."""
 
 
-def print_grids(grids: Iterable[Grid], records: dict[int, Record], tasks: Iterable[str], markdown: bool) -> None:
-    """Print tables, means over workloads, who refused, and what all was measured on."""
+def print_grids(grids: Iterable[Grid], records: dict[int, Record], tasks: Iterable[str], page: str) -> None:
+    """Print tables, means over workloads, who refused, and what it was measured on; into a page of the docs, if any."""
     console = Console(highlight=False, soft_wrap=True)
     console.width = max(console.width, WIDTH)
-    for grid in grids:
-        if markdown:
-            print(grid.markdown())
-        else:
-            console.print(grid.rich())
-    lines = [line for task in tasks for line in means(records, task)]
-    for line in (*lines, *refusals(records), *provenance(records)):
-        console.print(line, markup=False)
+    tables, lines = [*grids], [line for task in tasks for line in means(records, task)]
+    lines += [*refusals(records), *provenance(records)]
+    for grid in tables:
+        console.print(grid.rich())
+    console.print(*lines, sep="\n", markup=False)
+    if page:
+        console.print(f"written: {write(page, tables, lines)}")
 
 
 def of_training(records: dict[int, Record]) -> Iterator[Grid]:
