@@ -15,7 +15,6 @@ from .errors import ArgumentError
 from .model import Model
 from .nn import Layer
 from .nn.layer import Shape, Tree, lecun, materialize
-from .nn.repeat import without_remat
 from .signal import FixedPoint, Flow, Signal
 from .signal.maps import fixed_point as settle
 from .weights.initialize import Choice
@@ -73,8 +72,7 @@ def _function(network: Layer, state: Tree, training: bool) -> Callable[[Any, Arr
     key = jax.random.key(0) if training else None
 
     def function(params: Any, x: Array) -> Array:
-        with without_remat():
-            return network.apply(params, state, x, key=key, training=training)[0]
+        return network.apply(params, state, x, key=key, training=training)[0]
 
     return function
 

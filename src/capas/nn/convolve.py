@@ -13,6 +13,7 @@ from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array
 
 from .layer import Shape
+from .plain import is_plain
 from .window import Pads
 
 PATCHES = 5_000_000
@@ -56,7 +57,8 @@ def convolve(x: Array, kernel: Array, geometry: Geometry) -> Array:
     XLA:CPU has a fast convolution for one order of the axes. It brings others into that order, but not inside a loop,
     where both gradients are then 25 times slower. So they are brought into it here.
     """
-    return (_ordered if jax.default_backend() == "cpu" else _along)(x, kernel, geometry)
+    ordered = jax.default_backend() == "cpu" and not is_plain()
+    return (_ordered if ordered else _along)(x, kernel, geometry)
 
 
 def _along(x: Array, kernel: Array, geometry: Geometry) -> Array:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, final
@@ -19,18 +16,7 @@ from . import require
 from .activation import as_layer
 from .compose import child_shapes, nonempty
 from .layer import Child, Layer, Shape, Tree, is_observed, run
-
-_keeps_signals: ContextVar[bool] = ContextVar("keeps_signals", default=False)
-
-
-@contextmanager
-def without_remat() -> Iterator[None]:
-    """Inside, loops are plain: what they compute is the same, and easier to read."""
-    token = _keeps_signals.set(True)
-    try:
-        yield
-    finally:
-        _keeps_signals.reset(token)
+from .plain import is_plain
 
 
 @final
@@ -103,7 +89,7 @@ class Repeat(Layer):
         keys = None if key is None else jax.random.split(key, self.copies)
         if is_observed():
             return self._one_by_one(block, x, (params, state, keys))
-        if self.remat and not _keeps_signals.get():
+        if self.remat and not is_plain():
             return self._in_groups(block, x, (params, state, keys))
         return jax.lax.scan(block, x, (params, state, keys), length=self.copies)
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
+from ..nn.plain import plainly
 from . import rules as rules
 from .alike import Entangled
 from .backward import Backward, power_of
@@ -130,7 +131,8 @@ def traced(function: Callable[[Any, Array], Array], params: Any, example: Any) -
     """The program of a function on a batch of examples."""
     spec = jax.ShapeDtypeStruct((BATCH, *jnp.shape(example)), jnp.result_type(example))
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
-    return jax.make_jaxpr(function)(shapes, spec)
+    with plainly():
+        return jax.make_jaxpr(function)(shapes, spec)
 
 
 def read(walk: Walk, program: Any, leaves: Sequence[Any], signal: Signal) -> list[Any]:

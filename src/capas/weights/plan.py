@@ -18,6 +18,9 @@ from .structured import DeltaOrthogonal, Orthogonal, block_shape
 MANY = 4
 """Convolutions in a row from which on kernels start at the centre of their window."""
 
+WORTH = 4.0
+"""How many times the variance pairs must allow: in exchange, half of the units start with nothing of their own."""
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -81,13 +84,13 @@ class Planner:
         self.power = {name: operating_power(self._read_in(stretch)) for name, stretch in self.stretches.items()}
 
     def _pair(self, line: list[Kernel]) -> None:
-        """Make pairs of the units that a line of kernels reads, if it could work at a larger variance with them."""
+        """Make pairs of the units that a line of kernels reads, if it can work at a much larger variance with them."""
         able = {id(k) for k in line if not k.reads.stream.root.blocked and not Reading(k.reads.functions).is_odd}
         plain, mirrored = (
             [(Reading(k.reads.functions, id(k) in which), k.in_line) for k in line if k.reads.functions]
             for which in (set(), able)
         )
-        if _merit(mirrored) > _merit(plain):
+        if _merit(mirrored) > _merit(plain, WORTH):
             self.paired |= {id(k.reads.stream.root) for k in line if id(k) in able}
 
     def _read_in(self, stretch: Stretch) -> list[tuple[Reading, int]]:
@@ -166,10 +169,10 @@ class Planner:
         return "; ".join(words)
 
 
-def _merit(readings: Sequence[tuple[Reading, int]]) -> tuple[float, float]:
-    """The variance at which layers can work; if there is none, how little the signal grows where it does so least."""
+def _merit(readings: Sequence[tuple[Reading, int]], worth: float = 1.0) -> tuple[float, float]:
+    """The variance at which layers can work, times its worth; if there is none, how little the signal grows at best."""
     power = operating_power(readings)
-    return (0.0, -float(total_growth(readings).min())) if power is None else (power, 0.0)
+    return (0.0, -float(total_growth(readings).min())) if power is None else (worth * power, 0.0)
 
 
 def _share(stretch: Stretch) -> float:
