@@ -1,9 +1,9 @@
 """The gradient of a convolution's kernel, written in several equivalent ways: which is the fastest for which shape?
 
-XLA:CPU computes it at half the speed of the forward pass. Equivalent programs: `lax`, its own transpose; `taps`, one
-matrix product for each place of the window; `rows`, the places along one axis side by side, one product for each of the
-other; `columns`, all places side by side, one product. Prints GFLOP/s, medians of repeats in turn, and the forward
-pass beside them.
+Equivalent programs: `lax`, what JAX makes of it; `capas`, what `capas.nn.convolve` does; `taps`, one matrix product for
+each place of the window; `rows`, the places along one axis side by side, one product for each of the other; `columns`,
+all places side by side, one product. The first two also as a body of a loop. Prints GFLOP/s, medians of repeats in
+turn, and the forward pass beside them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ import environment
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from maps.grid import Grid, write
 from rich.console import Console
-from rich.table import Table
+
+from capas.nn.convolve import Geometry, convolve
 
 SHAPES = (
     # examples, positions, window, channels in and out
@@ -36,6 +38,8 @@ SHAPES = (
     (64, (32, 32), (1, 1), 16, 32),
     (128, (100,), (5,), 6, 64),
     (128, (50,), (5,), 64, 64),
+    (16, (28, 28), (3, 3), 256, 256),
+    (32, (7, 7), (3, 3), 512, 512),
 )
 ROUNDS, SECONDS = 7, 0.2
 
@@ -98,8 +102,38 @@ def by_columns(x: Array, g: Array, window: tuple[int, ...]) -> Array:
     return contracted(wide, g).reshape(*window, x.shape[-1], g.shape[-1])
 
 
-WAYS: dict[str, Callable[[Array, Array, tuple[int, ...]], Array]] = {
+def by_capas(x: Array, g: Array, window: tuple[int, ...]) -> Array:
+    """With the axes in the fast order, and for a few examples at a time."""
+    rank = len(window)
+    padding = tuple(((k - 1) // 2, k // 2) for k in window)
+    geometry = Geometry((1,) * rank, padding, (1,) * rank, (1,) * rank)
+    w = jnp.zeros((*window, x.shape[-1], g.shape[-1]))
+    return jax.vjp(lambda w: convolve(x, w, geometry), w)[1](g)[0]
+
+
+Way = Callable[[Array, Array, tuple[int, ...]], Array]
+LOOP = 2
+"""Rounds of a loop."""
+
+LARGE = 5e9
+"""Operations from which on no loop is tried: with JAX alone it would take a minute."""
+
+
+def looped(way: Way) -> Way:
+    """The same as the body of a loop, whose rounds cannot be taken together."""
+
+    def loop(x: Array, g: Array, window: tuple[int, ...]) -> Array:
+        start = jnp.zeros((*window, x.shape[-1], g.shape[-1]))
+        return lax.fori_loop(0, LOOP, lambda _, last: way(x, g + 0 * last.sum(), window), start)
+
+    return loop
+
+
+WAYS: dict[str, Way] = {
     "lax": by_lax,
+    "capas": by_capas,
+    "lax, loop": looped(by_lax),
+    "capas, loop": looped(by_capas),
     "taps": by_taps,
     "rows": by_rows,
     "columns": by_columns,
@@ -115,10 +149,13 @@ def programs(shape: Any) -> tuple[dict[str, Callable[[], Array]], float]:
     w = jax.random.normal(three, (*window, inputs, outputs))
     made: dict[str, Callable[[], Array]] = {"forward": _bound(jax.jit(forward), x, w)}
     expected = by_lax(x, g, window)
+    operations = 2.0 * n * math.prod(positions) * math.prod(window) * inputs * outputs
     for name, way in WAYS.items():
+        if name.endswith("loop") and operations > LARGE:
+            continue
         made[name] = _bound(jax.jit(way, static_argnums=2), x, g, window)
         assert jnp.allclose(made[name](), expected, rtol=1e-3, atol=1e-2 * float(jnp.abs(expected).mean())), name
-    return made, 2.0 * n * math.prod(positions) * math.prod(window) * inputs * outputs
+    return made, operations
 
 
 def _bound(function: Any, *values: Any) -> Callable[[], Array]:
@@ -134,19 +171,25 @@ def rates(made: dict[str, Callable[[], Array]], operations: float, rounds: int) 
             while time.perf_counter() - start < SECONDS or not count:
                 run()
                 count += 1
-            seen[name].append(operations * count / (time.perf_counter() - start) / 1e9)
+            times = count * (LOOP if name.endswith("loop") else 1)
+            seen[name].append(operations * times / (time.perf_counter() - start) / 1e9)
     return {name: statistics.median(values) for name, values in seen.items()}
 
 
-if __name__ == "__main__":
-    console = Console(width=120)
-    console.print(environment.describe())
-    table = Table(
-        "examples", "positions", "window", "channels", "forward", *WAYS, title="GFLOP/s", title_justify="left"
-    )
+def main() -> None:
+    """Measure all shapes, print the table, and write it for the docs."""
+    smoke, ways, rows = "--smoke" in sys.argv, ("forward", *WAYS), []
     for shape in SHAPES:
-        found = rates(*programs(shape), 1 if "--smoke" in sys.argv else ROUNDS)
+        found = rates(*programs(shape), 1 if smoke else ROUNDS)
         n, positions, window, inputs, outputs = shape
         sides = ("x".join(map(str, positions)), "x".join(map(str, window)), f"{inputs} to {outputs}")
-        table.add_row(str(n), *sides, *(f"{rate:.0f}" for rate in found.values()))
-    console.print(table)
+        rows.append((str(n), *sides, *(f"{found[way]:.0f}" if way in found else "" for way in ways)))
+    columns = ("examples", "positions", "window", "channels", *ways)
+    grid = Grid("Gradient of a kernel, GFLOP/s", columns, tuple(rows))
+    Console(width=140).print(grid.rich())
+    if not smoke:
+        write("convolution", [grid], [environment.describe()])
+
+
+if __name__ == "__main__":
+    main()
