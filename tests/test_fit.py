@@ -14,6 +14,7 @@ from capas import losses, nn, weights
 from capas.errors import ArgumentError, DataError, NotFiniteError, ShapeError
 from capas.train.checkpoint import Checkpoint
 from capas.train.data import ArrayFeed, examples
+from capas.train.loop import Pace
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(0.7, 1, (90, 6)).astype(np.float32)
@@ -187,6 +188,26 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
         f"checkpoint {str(tmp_path / 'run')!r}: expected a run with seed=6, got 5. "
         "Continue with the settings it began with, or give a new folder."
     )
+
+
+def test_calls_are_as_long_as_progress_can_wait():
+    pace, seen = Pace(), []
+    for seconds in (3.0, 0.1, 0.1, 0.1, 0.1, 0.1, 0.5, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0):
+        pace.learn(seconds)
+        seen.append(pace.steps)
+    assert seen == [4, 8, 16, 32, 64, 64, 64, 32, 16, 8, 4, 2, 1, 1]
+
+
+def test_long_and_short_calls_make_the_same_steps(monkeypatch):
+    """Fewer and fewer steps in a call, and more and more."""
+    trained = []
+    for seconds in (0.0, 1e9):
+        monkeypatch.setattr("capas.train.loop.LONG", seconds)
+        monkeypatch.setattr("capas.train.loop.SHORT", seconds)
+        trained.append(quiet(start(), (X, Y), epochs=3, batch_size=10, seed=4))
+    (one, first), (many, second) = trained
+    assert_same(one.params, many.params)
+    assert first["loss"] == second["loss"]
 
 
 def exploding(x):
