@@ -58,13 +58,23 @@ def forward(x: Array, w: Array) -> Array:
 
 def by_lax(x: Array, g: Array, window: tuple[int, ...]) -> Array:
     """What JAX makes of it."""
+    return transposed(lambda w: forward(x, w), x, g, window)
+
+
+def transposed(function: Callable[[Array], Array], x: Array, g: Array, window: tuple[int, ...]) -> Array:
+    """The gradient of a kernel, of which this is a function."""
     w = jnp.zeros((*window, x.shape[-1], g.shape[-1]))
-    return jax.vjp(lambda w: forward(x, w), w)[1](g)[0]
+    return jax.vjp(function, w)[1](g)[0]
+
+
+def around(window: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Zeros below and above that keep the positions."""
+    return tuple(((k - 1) // 2, k // 2) for k in window)
 
 
 def padded(x: Array, window: tuple[int, ...]) -> Array:
     """Zeros around it, as the convolution sees it."""
-    return jnp.pad(x, ((0, 0), *(((k - 1) // 2, k // 2) for k in window), (0, 0)))
+    return jnp.pad(x, ((0, 0), *around(window), (0, 0)))
 
 
 def shifted(x: Array, offsets: tuple[int, ...], sizes: tuple[int, ...]) -> Array:
@@ -105,10 +115,8 @@ def by_columns(x: Array, g: Array, window: tuple[int, ...]) -> Array:
 def by_capas(x: Array, g: Array, window: tuple[int, ...]) -> Array:
     """With the axes in the fast order, and for a few examples at a time."""
     rank = len(window)
-    padding = tuple(((k - 1) // 2, k // 2) for k in window)
-    geometry = Geometry((1,) * rank, padding, (1,) * rank, (1,) * rank)
-    w = jnp.zeros((*window, x.shape[-1], g.shape[-1]))
-    return jax.vjp(lambda w: convolve(x, w, geometry), w)[1](g)[0]
+    geometry = Geometry((1,) * rank, around(window), (1,) * rank, (1,) * rank)
+    return transposed(lambda w: convolve(x, w, geometry), x, g, window)
 
 
 Way = Callable[[Array, Array, tuple[int, ...]], Array]
@@ -179,6 +187,8 @@ def rates(made: dict[str, Callable[[], Array]], operations: float, rounds: int) 
 def main() -> None:
     """Measure all shapes, print the table, and write it for the docs."""
     smoke, ways, rows = "--smoke" in sys.argv, ("forward", *WAYS), []
+    measured_on = environment.describe()
+    print(measured_on)
     for shape in SHAPES:
         found = rates(*programs(shape), 1 if smoke else ROUNDS)
         n, positions, window, inputs, outputs = shape
@@ -188,7 +198,7 @@ def main() -> None:
     grid = Grid("Gradient of a kernel, GFLOP/s", columns, tuple(rows))
     Console(width=140).print(grid.rich())
     if not smoke:
-        write("convolution", [grid], [environment.describe()])
+        write("convolution", [grid], [measured_on])
 
 
 if __name__ == "__main__":

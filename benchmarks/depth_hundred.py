@@ -118,7 +118,9 @@ def row(name: str) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
+    measured_on = environment.describe()
+    print(measured_on)
     title = f"{DEPTH} layers of width {WIDTH}; {BATCH} inputs and {DRAWS} draws of the weights"
     grid = Grid(title, COLUMNS, tuple(row(name) for name in ACTIVATIONS))
     Console(width=140).print(grid.rich())
-    write("depth_hundred", [grid], [environment.describe()])
+    write("depth_hundred", [grid], [measured_on])

@@ -80,6 +80,17 @@ def test_the_program_of_repeat_does_not_grow_with_depth(copies):
     assert (count(program, "scan"), count(program, "dot_general")) == (1, 1)
 
 
+def test_repeat_of_convolutions_is_a_loop_and_the_same():
+    block = nn.Sequential(nn.Conv(3, (3, 3)), "relu")
+    layer, x = nn.Repeat(block, 3), jnp.arange(75.0).reshape(1, 5, 5, 3) / 75
+    params, state = layer.init(jax.random.key(0), (5, 5, 3))
+    np.testing.assert_allclose(
+        layer.apply(params, state, x)[0], by_hand(block, params, state, x, 3)[0], rtol=1e-5, atol=1e-6
+    )
+    compiled = jax.jit(layer.apply).lower(params, state, x).compile().as_text()
+    assert "while" in compiled
+
+
 @pytest.mark.parametrize("copies", [1, 7, 16])
 @pytest.mark.parametrize("training", [False, True])
 def test_signals_computed_anew_are_the_same(copies, training):

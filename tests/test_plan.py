@@ -8,6 +8,7 @@ import pytest
 import capas
 from capas import nn, weights
 from capas.weights.initialize import choices
+from capas.weights.operating import Reading, operating_power
 from capas.weights.reader import OUTPUT
 
 DENSE, WIDE = nn.Dense(8), nn.Dense(64)
@@ -236,6 +237,13 @@ RECIPE = {
 def test_variances_known_from_before(name):
     found = [choices(chain(name, n), (64,), "auto")["3/weight"].power for n in (100, 300, 1000)]
     np.testing.assert_allclose(found, RECIPE[name], rtol=0.02, atol=1e-4)
+
+
+def test_variances_of_elu_with_pairs_known_from_before():
+    """The plan no longer makes pairs for it; what they would allow is the same."""
+    pairs = Reading((nn.Activation("elu"),), mirrored=True)
+    found = [operating_power([(pairs, n)]) for n in (100, 300, 1000)]
+    np.testing.assert_allclose(found, (0.0964, 0.0268, 0.0073), rtol=0.02, atol=1e-4)
 
 
 ALL = [*READ, "relu", "leaky_relu", "gelu", "silu", "hard_silu", "softplus", "mish", "selu"]
