@@ -285,13 +285,22 @@ def test_a_gradient_that_is_not_finite_is_named():
     )
 
 
-def test_bfloat16_computes_in_half_the_bits_and_keeps_the_weights():
+def test_bfloat16_computes_in_half_the_bits_and_keeps_the_weights(monkeypatch):
+    monkeypatch.setattr("capas.train.precision.has_half_products", lambda: True)
     full, _ = quiet(start(), (X, Y), epochs=3, batch_size=16)
     half, history = quiet(start(), (X, Y), epochs=3, batch_size=16, precision="bfloat16")
     assert all(a.dtype == jnp.float32 for a in jax.tree.leaves(half.params))
     assert not np.array_equal(half.params["0"]["weight"], full.params["0"]["weight"])
     np.testing.assert_allclose(half.params["0"]["weight"], full.params["0"]["weight"], atol=0.05)
     assert history["loss"][-1] < history["loss"][0]
+
+
+def test_where_bfloat16_would_be_slower_training_warns_and_is_in_float32(monkeypatch):
+    monkeypatch.setattr("capas.train.precision.has_half_products", lambda: False)
+    full, _ = quiet(start(), (X, Y), epochs=1)
+    with pytest.warns(UserWarning, match=r"fit: JAX .* Training is done in float32\."):
+        half, _ = quiet(start(), (X, Y), epochs=1, precision="bfloat16")
+    assert np.array_equal(half.params["0"]["weight"], full.params["0"]["weight"])
 
 
 def test_progress_is_one_line_per_epoch_off_a_terminal(capsys):

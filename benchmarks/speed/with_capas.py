@@ -80,7 +80,7 @@ class Trainer:
         optimizer = optax.adam(workload.rate)
         data = examples((material.x, material.y))
         objective = Objective(self._model.network, losses.softmax_cross_entropy, {}, 0, precision)
-        self._runner = Runner(make_step(objective, optimizer), 1, data)
+        self._runner = Runner(make_step(objective, optimizer), 1, objective.inputs(data))
         self._now = begin(self._model.params, self._model.state, optimizer)
         self._order = np.arange(data.rows, dtype=np.int32).reshape(workload.batches, workload.batch)
         self._done = 0

@@ -13,6 +13,7 @@ from ..errors import ShapeError
 from . import require
 from .convolve import Geometry, convolve
 from .layer import Layer, Parameter, Shape, Tree
+from .product import shifted
 from .window import (
     Padding,
     PerAxis,
@@ -110,7 +111,7 @@ class Conv(Layer):
         if self.padding == "circular":
             x, low_high = pad_positions(x, low_high, mode="wrap"), ((0, 0),) * rank
         y = convolve(x, weight, Geometry(stride, low_high, (1,) * rank, dilation, self.groups))
-        return (y + params["bias"] if self.bias else y), state
+        return (shifted(y, params["bias"]) if self.bias else y), state
 
 
 @final
@@ -187,4 +188,4 @@ class ConvTranspose(Layer):
         span = reach(self.window, dilation)
         low_high = tuple((r - 1 - lo, r - 1 - hi) for r, (lo, hi) in zip(span, self._crop(stride, span), strict=True))
         y = convolve(x, jnp.flip(weight, range(rank)), Geometry((1,) * rank, low_high, stride, dilation))
-        return (y + params["bias"] if self.bias else y), state
+        return (shifted(y, params["bias"]) if self.bias else y), state

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from . import require
 from .layer import Layer, Parameter, Shape, Tree
+from .product import product, shifted
 
 
 @final
@@ -55,8 +56,8 @@ class Dense(Layer):
         self, params: Tree, state: Tree, x: Array, *, key: PRNGKeyArray | None = None, training: bool = False
     ) -> tuple[Array, Tree]:
         require.matches(self, x, params["weight"].shape[0])
-        y = x @ params["weight"]
-        return (y + params["bias"] if self.bias else y), state
+        y = product(x, params["weight"])
+        return (shifted(y, params["bias"]) if self.bias else y), state
 
     def augmented(self, params: Tree) -> Float[Array, "features inputs_and_one"]:
         r"""The lecture's $W = [\mathrm{bias} \mid \mathrm{weight}^\mathsf{T}]$, shape `(features, 1 + inputs)`.

@@ -11,6 +11,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from . import require
 from .layer import Layer, Parameter, Shape, Tree
+from .product import shifted, wide
 
 
 def _affine(channels: int, scale: bool, bias: bool) -> Tree:
@@ -20,17 +21,12 @@ def _affine(channels: int, scale: bool, bias: bool) -> Tree:
 
 def _rescale(x: Array, params: Tree) -> Array:
     x = x * params["scale"] if "scale" in params else x
-    return x + params["bias"] if "bias" in params else x
+    return shifted(x, params["bias"]) if "bias" in params else x
 
 
 def _require(layer: Layer, params: Tree, x: Array) -> None:
     channels = {len(v) for v in params.values()} or {x.shape[-1]}
     require.matches(layer, x, channels.pop())
-
-
-def wide(x: Array) -> Array:
-    """In float32 or better."""
-    return x if jnp.finfo(x.dtype).bits >= 32 else x.astype(jnp.float32)
 
 
 def _normalize(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:

@@ -12,7 +12,7 @@ from ..errors import ArgumentError
 from . import require
 from .activation import as_layer
 from .layer import Layer, Parameter, Shape, Tree
-from .normalization import wide
+from .product import wide
 
 
 @final

@@ -19,7 +19,7 @@ from ..nn.layer import Layer, Shape, Tree
 from . import metrics as metrics_
 from .data import Examples, StreamFeed, examples, require_finite, sequential
 from .metrics import PerExample
-from .step import cast
+from .precision import cast
 
 
 def evaluate(

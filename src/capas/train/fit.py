@@ -19,8 +19,9 @@ from .history import History
 from .loop import Callback, Training
 from .metrics import PerExample
 from .optimizer import default_optimizer
+from .precision import usable
 from .progress import Display
-from .step import Objective, require_precision
+from .step import Objective
 
 EVALUATION_BATCH = 512
 
@@ -63,7 +64,8 @@ def fit(
         seed: of order, split and dropout; the same seed gives the same result, bit for bit.
         checkpoint: a folder to save into after every epoch, and to continue from.
         callbacks: functions of the epoch's record and the model; a true answer ends training.
-        precision: "float32", or "bfloat16" to compute in half the bits with weights kept in float32.
+        precision: "float32", or "bfloat16" to compute in half the bits with weights kept in float32. Where this JAX
+            would be slower with it on this processor, it warns and trains in float32.
         progress: whether to show it.
 
     Raises:
@@ -80,7 +82,7 @@ def fit(
         >>> history["val_accuracy"][-1] > 0.9
         True
     """
-    require_precision(precision)
+    precision = usable(precision)
     require_head(model.network, loss)
     feed, held = _feeds(model, data, validation, batch_size, seed, loss)
     names = metrics_.resolve(metrics_.defaults(loss) if metrics is None else metrics, loss)

@@ -77,7 +77,7 @@ class Training:
         history = History()
         if checkpoint is not None:
             now, best, history = _resume(checkpoint, now, best)
-        runner, pace = Runner(make_step(self.objective, self.optimizer), self._width, self._resident()), Pace()
+        runner, pace = self._runner(), Pace()
         try:
             while not history.ended:
                 now = self._epoch(runner, now, history, display, pace)
@@ -103,15 +103,19 @@ class Training:
             run.update(examples=self.feed.data.rows, batch_size=self.feed.batch_size)
         return run
 
-    def _resident(self) -> Examples | None:
-        """The arrays, where many steps are to run in one compiled call."""
-        if isinstance(self.feed, ArrayFeed) and not isinstance(self.feed.data.x, np.memmap):
-            return self.feed.data
-        return None
+    def _resident(self) -> ArrayFeed | None:
+        """The feed, where all its arrays stay on the device and many steps run in one compiled call."""
+        feed = self.feed
+        return feed if isinstance(feed, ArrayFeed) and not isinstance(feed.data.x, np.memmap) else None
+
+    def _runner(self) -> Runner:
+        resident = self._resident()
+        data = None if resident is None else self.objective.inputs(resident.data)
+        return Runner(make_step(self.objective, self.optimizer), self._width, data)
 
     def _chunks(self, epoch: int, pace: Pace) -> Iterator[tuple[Chunk, int]]:
-        if isinstance(self.feed, ArrayFeed) and self._resident() is not None:
-            yield from _rows(self.feed.order(epoch), pace)
+        if resident := self._resident():
+            yield from _rows(resident.order(epoch), pace)
             return
         batches = self.feed.batches(epoch)
         while chunk := list(islice(batches, STEPS_PER_CHUNK)):

@@ -14,11 +14,11 @@ from jax import lax
 from jaxtyping import Array
 
 from .. import losses
-from ..errors import ArgumentError
 from ..nn.layer import Layer, Tree
 from ..randomness import Purpose, derive
 from .data import Examples, HostArray
 from .metrics import PerExample
+from .precision import cast
 
 
 class TrainState(NamedTuple):
@@ -36,24 +36,6 @@ Step = Callable[[TrainState, Examples], tuple[TrainState, Array]]
 def begin(params: Tree, state: Tree, optimizer: optax.GradientTransformation) -> TrainState:
     """The state before the first step."""
     return TrainState(params, state, optimizer.init(params), jnp.zeros((), jnp.int32))
-
-
-def cast(tree: Any, precision: str) -> Any:
-    """Floating arrays of a tree in the precision of the computation."""
-    if precision == "float32":
-        return tree
-    return jax.tree.map(lambda a: a.astype(precision) if jnp.issubdtype(a.dtype, jnp.floating) else a, tree)
-
-
-def require_precision(precision: str) -> None:
-    """Refuse precisions that training does not know."""
-    if precision not in {"float32", "bfloat16"}:
-        raise ArgumentError(
-            "fit",
-            expected='precision to be "float32" or "bfloat16"',
-            got=repr(precision),
-            remedy="bfloat16 computes in half the bits and keeps the weights in float32.",
-        )
 
 
 @dataclass(frozen=True)
@@ -78,8 +60,12 @@ class Objective:
     def outputs(self, params: Tree, state: Tree, batch: Examples, step: Array) -> tuple[Array, Tree]:
         """What the network gives for a batch in training mode."""
         key = derive(self.seed, Purpose.DROPOUT, step)
-        params, x = cast((params, batch.x), self.precision)
-        return self.network.apply(params, state, x, key=key, training=True)
+        params = cast(params, self.precision)
+        return self.network.apply(params, state, self.inputs(batch).x, key=key, training=True)
+
+    def inputs(self, data: Examples) -> Examples:
+        """Examples with inputs in the precision of the computation."""
+        return data._replace(x=cast(data.x, self.precision))
 
 
 def make_step(objective: Objective, optimizer: optax.GradientTransformation) -> Step:

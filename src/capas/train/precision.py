@@ -1,0 +1,54 @@
+"""In how many bits training computes."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ..errors import ArgumentError
+
+FULL, HALF = "float32", "bfloat16"
+
+
+def cast(tree: Any, precision: str) -> Any:
+    """Floating arrays of a tree in the precision of the computation."""
+    if precision == FULL:
+        return tree
+    return jax.tree.map(lambda a: a.astype(precision) if jnp.issubdtype(a.dtype, jnp.floating) else a, tree)
+
+
+def usable(precision: str) -> str:
+    """The precision that was asked for, or float32 with a warning, where bfloat16 would be slower than that.
+
+    Nothing is scaled for bfloat16: its exponents are those of float32, and gradients do not vanish in it as they do in
+    float16.
+    """
+    if precision not in {FULL, HALF}:
+        raise ArgumentError(
+            "fit",
+            expected='precision to be "float32" or "bfloat16"',
+            got=repr(precision),
+            remedy="bfloat16 computes in half the bits and keeps the weights in float32.",
+        )
+    if precision == FULL or has_half_products():
+        return precision
+    text = (
+        f"fit: JAX {jax.__version__} has no products in bfloat16 on this processor and would compute them in float32, "
+        "with what it takes to convert them. Training is done in float32. JAX 0.12 has them on processors that do."
+    )
+    warnings.warn(text, stacklevel=3)
+    return FULL
+
+
+@cache
+def has_half_products() -> bool:
+    """Whether the program that XLA makes of a product in bfloat16 stays clear of float32, as on all accelerators."""
+    if jax.default_backend() != "cpu":
+        return True
+    matrix = jax.ShapeDtypeStruct((64, 64), jnp.bfloat16)
+    program = jax.jit(jnp.matmul).lower(matrix, matrix).compile().as_text()
+    return "f32[" not in str(program)
