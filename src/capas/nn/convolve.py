@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial, reduce
+from itertools import product
 from typing import Any, NamedTuple
 
 import jax
@@ -18,6 +19,12 @@ from .window import Pads
 
 PATCHES = 5_000_000
 """Bytes of signal under all places of a window that the cache holds while a kernel's gradient is summed."""
+
+FEW = 32
+"""Places of a window times channels of which the signal under the window is laid out for one product."""
+
+_later = partial(jax.checkpoint, static_argnums=(2,), prevent_cse=False)
+"""What is made of the signal alone is made on the way back, not kept from the way forward."""
 
 
 class Geometry(NamedTuple):
@@ -81,20 +88,27 @@ def _tangent(geometry: Geometry, primals: tuple[Array, Array], tangents: tuple[A
 
 
 def _of_signal(x: Array, kernel: Array, geometry: Geometry) -> Array:
-    """The same, written so that the transpose in `x` has its axes in the fast order."""
-    places = _places(kernel)
-    return geometry(x, jnp.swapaxes(kernel, -1, -2), f"N{places}C", f"{places}OI", f"N{places}C")
+    """The same, written so that the transpose in `x` has its axes in the fast order, and its kernel the right way round.
+
+    The transpose reverses the kernel once more. Libraries of convolutions take none that XLA reverses on the way.
+    """
+    places, windows = _places(kernel), range(kernel.ndim - 2)
+    turned = lax.optimization_barrier(jnp.flip(jnp.swapaxes(kernel, -1, -2), windows))
+    return geometry(lax.optimization_barrier(x), jnp.flip(turned, windows), f"N{places}C", f"{places}OI", f"N{places}C")
 
 
 def _of_kernel(x: Array, kernel: Array, geometry: Geometry) -> Array:
     """The same, written so that the transpose in `kernel` is fast.
 
-    It adds up the gradients of a few examples at a time. Where the window has one place, it is a matrix product.
+    It adds up the gradients of a few examples at a time. Where the window has one place, or the signal few channels, it
+    is a matrix product.
     """
     padding = {n for pair in geometry.padding for n in pair}
     if math.prod(kernel.shape[:-2]) == 1 and padding == {0} and {*geometry.growth, geometry.groups} == {1}:
         thinned = x[(slice(None), *(slice(None, None, step) for step in geometry.stride))]
         return thinned @ kernel.reshape(kernel.shape[-2:])
+    if geometry.groups == 1 and math.prod(kernel.shape[:-1]) <= FEW:
+        return _places_first(x, kernel, geometry)
     positions = math.prod(jax.eval_shape(partial(_along, geometry=geometry), x, kernel).shape[1:-1])
     size = _divisor(len(x), PATCHES // (4 * positions * math.prod(kernel.shape[:-1])) or 1)
     if size == len(x):
@@ -103,10 +117,32 @@ def _of_kernel(x: Array, kernel: Array, geometry: Geometry) -> Array:
     return y.reshape(-1, *y.shape[2:])
 
 
+@_later
+def _places_first(x: Array, kernel: Array, geometry: Geometry) -> Array:
+    """The same as the product of what stands under each place of the window, places and channels first."""
+    examples = len(x)
+    grown = [(*pads, growth - 1) for pads, growth in zip(geometry.padding, geometry.growth, strict=True)]
+    padded = lax.pad(jnp.moveaxis(x, -1, 0), jnp.zeros((), x.dtype), [(0, 0, 0), (0, 0, 0), *grown])
+    sizes = jax.eval_shape(partial(_along, geometry=geometry), x, kernel).shape[1:-1]
+    starts = product(*(range(0, n * step, step) for n, step in zip(kernel.shape, geometry.dilation, strict=False)))
+    under = jnp.stack([_under(padded, start, sizes, geometry.stride) for start in starts])
+    rows = lax.optimization_barrier(under).reshape(-1, examples * math.prod(sizes))
+    y = lax.dot_general(rows, kernel.reshape(len(rows), -1), (((0,), (0,)), ((), ())))
+    return y.reshape(examples, *sizes, -1)
+
+
+def _under(padded: Array, start: Shape, sizes: Shape, stride: Shape) -> Array:
+    """The signal under one place of the window, at all positions of the output."""
+    ends = [at + (n - 1) * step + 1 for at, n, step in zip(start, sizes, stride, strict=True)]
+    return lax.slice(padded, (0, 0, *start), (*padded.shape[:2], *ends), (1, 1, *stride))
+
+
+@_later
 def _examples_last(x: Array, kernel: Array, geometry: Geometry) -> Array:
     """The same, with the axes in which the transpose in `kernel` is fast."""
     places, rank = _places(kernel), kernel.ndim - 2
-    y = geometry(jnp.swapaxes(x, 0, -1), jnp.moveaxis(kernel, rank, 0), f"C{places}N", f"I{places}O", f"{places}NC")
+    x = jnp.swapaxes(lax.optimization_barrier(x), 0, -1)
+    y = geometry(x, jnp.moveaxis(kernel, rank, 0), f"C{places}N", f"I{places}O", f"{places}NC")
     return jnp.moveaxis(y, rank, 0)
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Array, PRNGKeyArray
 from . import require
 from .layer import Layer, Parameter, Shape, Tree
 from .product import shifted, wide
+from .standardize import standardize
 
 
 def _affine(channels: int, scale: bool, bias: bool) -> Tree:
@@ -87,15 +88,15 @@ class BatchNorm(Layer):
         self, params: Tree, state: Tree, x: Array, *, key: PRNGKeyArray | None = None, training: bool = False
     ) -> tuple[Array, Tree]:
         require.matches(self, x, len(state["mean"]))
-        x_wide = wide(x)
         mean, variance = (wide(state[name]) for name in ("mean", "variance"))
+        scale = wide(params["scale"]) if self.scale else jnp.ones_like(variance)
+        bias = wide(params["bias"]) if self.bias else jnp.zeros_like(mean)
         if training:
-            axes = tuple(range(x.ndim - 1))
-            mean = x_wide.mean(axes)
-            variance = jnp.square(x_wide - mean).mean(axes)
+            y, mean, variance = standardize(wide(x), scale, bias, self.epsilon)
             state = self._follow(state, mean, variance, single=x[..., 0].size == 1)
-        y = (x_wide - mean) * lax.rsqrt(variance + self.epsilon)
-        return _rescale(y.astype(x.dtype), params), state
+        else:
+            y = (wide(x) - mean) * (lax.rsqrt(variance + self.epsilon) * scale) + bias
+        return y.astype(x.dtype), state
 
     def _follow(self, state: Tree, mean: Array, variance: Array, single: bool) -> Tree:
         seen = {"mean": mean, "variance": state["variance"] if single else variance}

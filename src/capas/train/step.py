@@ -97,8 +97,9 @@ class Runner:
     """
 
     def __init__(self, step: Step, width: int, data: Examples | None) -> None:
-        self._one = jax.jit(step)
-        self._many = jax.jit(_many(step, width))
+        o={"xla_cpu_use_onednn":True,"xla_cpu_experimental_onednn_custom_call":True,"xla_cpu_experimental_ynn_fusion_type":"LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_REDUCE"}
+        self._one = jax.jit(step,compiler_options=o)
+        self._many = jax.jit(_many(step, width),compiler_options=o)
         self._data = None if data is None else jax.device_put(data)
 
     def run(self, now: TrainState, chunk: Chunk, count: int) -> tuple[TrainState, HostArray]:
