@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from capas import nn
+from capas.compiler import has_half_products
 from capas.nn.plain import plainly
 from capas.nn.product import product, shifted, transposed
-from capas.train.precision import has_half_products
 
 RNG = np.random.default_rng
 HALF = jnp.bfloat16

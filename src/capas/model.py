@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from . import nn
+from .compiler import jit
 from .errors import ArgumentError, DataError, ShapeError
 from .nn.layer import Layer, Shape, Tree, paths, walk
 from .randomness import Purpose, derive
@@ -68,11 +69,13 @@ class Model:
 
     def predict(self, x: Any, batch_size: int = 512) -> np.ndarray[Any, Any]:
         """The same for any number of examples `(n, *input_shape)`, a batch at a time, as a NumPy array."""
+        self.require_input(np.shape(x), 1)
+        run = partial(_predict, self.network, self.params, self.state)
         count = len(x)
         if count <= batch_size:
-            return np.asarray(self(x))
+            return np.asarray(run(np.asarray(x)))
         starts = range(0, count, batch_size)
-        parts = [np.asarray(self(_fill(np.asarray(x[i : i + batch_size]), batch_size))) for i in starts]
+        parts = [np.asarray(run(_fill(np.asarray(x[i : i + batch_size]), batch_size))) for i in starts]
         return np.concatenate(parts)[:count]
 
     def require_input(self, shape: Shape, lead: int) -> None:
@@ -132,9 +135,12 @@ class Model:
         partial_file.replace(path)
 
 
-@partial(jax.jit, static_argnums=0)
-def _forward(network: Layer, params: Tree, state: Tree, x: Array) -> Array:
+def _apply(network: Layer, params: Tree, state: Tree, x: Array) -> Array:
     return network.apply(params, state, x)[0]
+
+
+_forward = jax.jit(_apply, static_argnums=0)
+_predict = jit(_apply, static_argnums=0)
 
 
 def _fill(x: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:

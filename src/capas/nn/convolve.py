@@ -15,6 +15,7 @@ from jaxtyping import Array
 
 from .layer import Shape
 from .plain import is_plain
+from .product import wide
 from .window import Pads
 
 PATCHES = 5_000_000
@@ -62,10 +63,13 @@ def convolve(x: Array, kernel: Array, geometry: Geometry) -> Array:
     """The convolution of `x`, examples first and channels last, with a kernel `(*window, inputs / groups, outputs)`.
 
     XLA:CPU has a fast convolution for one order of the axes. It brings others into that order, but not inside a loop,
-    where both gradients are then 25 times slower. So they are brought into it here.
+    where both gradients are then 25 times slower. So they are brought into it here. Half precision is computed in
+    float32: its convolutions are slower on CPUs and, where oneDNN makes them, wrong for some strides and windows.
     """
-    ordered = jax.default_backend() == "cpu" and not is_plain()
-    return (_ordered if ordered else _along)(x, kernel, geometry)
+    if jax.default_backend() != "cpu" or is_plain():
+        return _along(x, kernel, geometry)
+    y: Array = _ordered(wide(x), wide(kernel), geometry)
+    return y.astype(x.dtype)
 
 
 def _along(x: Array, kernel: Array, geometry: Geometry) -> Array:
@@ -88,9 +92,9 @@ def _tangent(geometry: Geometry, primals: tuple[Array, Array], tangents: tuple[A
 
 
 def _of_signal(x: Array, kernel: Array, geometry: Geometry) -> Array:
-    """The same, written so that the transpose in `x` has its axes in the fast order, and its kernel the right way round.
+    """The same, written so that the transpose in `x` has its axes in the fast order and a kernel that is not reversed.
 
-    The transpose reverses the kernel once more. Libraries of convolutions take none that XLA reverses on the way.
+    The transpose reverses it once more. oneDNN takes no kernel that XLA is to reverse on the way.
     """
     places, windows = _places(kernel), range(kernel.ndim - 2)
     turned = lax.optimization_barrier(jnp.flip(jnp.swapaxes(kernel, -1, -2), windows))

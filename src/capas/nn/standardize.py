@@ -14,11 +14,11 @@ from .plain import is_plain
 
 
 def standardize(x: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, Array, Array]:
-    r"""$\mathrm{scale}\,(x - \mu) / \sqrt{\sigma^2 + \epsilon} + \mathrm{bias}$ for each channel, with $\mu$, $\sigma^2$.
+    r"""$\mathrm{scale}\,(x - \mu) / \sqrt{\sigma^2 + \epsilon} + \mathrm{bias}$ of each channel; its $\mu$; its $\sigma^2$.
 
-    With $\hat x$ the standardized signal, $g$ the gradient that arrives and n values a channel, the gradient is
-    $\frac{\mathrm{scale}}{\sqrt{\sigma^2 + \epsilon}}\,(g - \frac{1}{n}\sum g - \hat x\,\frac{1}{n}\sum g \hat x)$; the
-    two sums are those of bias and scale, and only x is kept for it. Source: Ioffe and Szegedy (2015), section 3.
+    With $\hat x$ the standardized signal, g the gradient that arrives and n values a channel, the gradient is
+    $\frac{\mathrm{scale}}{\sqrt{\sigma^2 + \epsilon}}\,(g - \frac{1}{n}\sum g - \hat x\,\frac{1}{n}\sum g \hat x)$. The
+    two sums are also those of bias and scale, and only x is kept for it. Source: Ioffe and Szegedy (2015), section 3.
     """
     return (_plain if is_plain() else _lean)(x, scale, bias, epsilon)
 
@@ -33,13 +33,15 @@ def _plain(x: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, 
 _lean: Any = jax.custom_jvp(_plain, nondiff_argnums=(3,))
 
 
-@_lean.defjvp
 def _tangent(epsilon: float, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Any, Any]:
     (x, scale, bias), (moved, _, _) = primals, tangents
     y, mean, variance = _lean(x, scale, bias, epsilon)
     moved_y = _of_output(x, mean, lax.rsqrt(variance + epsilon), scale, tangents)
     axes = tuple(range(x.ndim - 1))
     return (y, mean, variance), (moved_y, moved.mean(axes), 2 * ((x - mean) * moved).mean(axes))
+
+
+_lean.defjvp(_tangent)
 
 
 @partial(jax.checkpoint, prevent_cse=False)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array
 
 from .. import losses
+from ..compiler import jit
 from ..errors import ArgumentError
 from ..model import Model
 from ..nn import Activation, Sequential, Softmax
@@ -66,7 +67,7 @@ def measure(
     return dict(zip(metrics, (float(s / weight) for s in sums), strict=True))
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@partial(jit, static_argnums=(0, 1, 2))
 def _sums(
     network: Layer, metrics: tuple[PerExample, ...], precision: str, params: Tree, state: Tree, batch: Examples
 ) -> tuple[Array, Array]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from functools import cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from ..compiler import has_half_products
 from ..errors import ArgumentError
 
 FULL, HALF = "float32", "bfloat16"
@@ -42,13 +42,3 @@ def usable(precision: str) -> str:
     )
     warnings.warn(text, stacklevel=3)
     return FULL
-
-
-@cache
-def has_half_products() -> bool:
-    """Whether the program that XLA makes of a product in bfloat16 stays clear of float32, as on all accelerators."""
-    if jax.default_backend() != "cpu":
-        return True
-    matrix = jax.ShapeDtypeStruct((64, 64), jnp.bfloat16)
-    program = jax.jit(jnp.matmul).lower(matrix, matrix).compile().as_text()
-    return "f32[" not in str(program)

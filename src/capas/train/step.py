@@ -14,6 +14,7 @@ from jax import lax
 from jaxtyping import Array
 
 from .. import losses
+from ..compiler import options
 from ..nn.layer import Layer, Tree
 from ..randomness import Purpose, derive
 from .data import Examples, HostArray
@@ -97,9 +98,8 @@ class Runner:
     """
 
     def __init__(self, step: Step, width: int, data: Examples | None) -> None:
-        o={"xla_cpu_use_onednn":True,"xla_cpu_experimental_onednn_custom_call":True,"xla_cpu_experimental_ynn_fusion_type":"LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_REDUCE"}
-        self._one = jax.jit(step,compiler_options=o)
-        self._many = jax.jit(_many(step, width),compiler_options=o)
+        self._one = jax.jit(step, compiler_options=options())
+        self._many = jax.jit(_many(step, width), compiler_options=options())
         self._data = None if data is None else jax.device_put(data)
 
     def run(self, now: TrainState, chunk: Chunk, count: int) -> tuple[TrainState, HostArray]:

@@ -1,0 +1,70 @@
+"""What XLA makes of a program on this machine, and how it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+Options = dict[str, bool | str]
+
+ONEDNN: Options = {
+    "xla_cpu_use_onednn": True,
+    "xla_cpu_experimental_onednn_custom_call": True,
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_REDUCE",
+}
+"""Convolutions by oneDNN; products and sums by YNNPACK, as without."""
+
+
+@cache
+def options() -> Options | None:
+    """Options of `jax.jit` with which convolutions on a CPU are oneDNN's, where this JAX has it; else none.
+
+    They are for programs that capas runs by itself: JAX refuses options inside of another program.
+    """
+    if jax.default_backend() != "cpu":
+        return None
+    signal, kernel = (
+        jax.ShapeDtypeStruct((8, 16, 16, 16), jnp.float32),
+        jax.ShapeDtypeStruct((3, 3, 16, 16), jnp.float32),
+    )
+    return ONEDNN if "onednn$convolution" in _program(_convolve, ONEDNN, signal, kernel) else None
+
+
+@cache
+def has_half_products() -> bool:
+    """Whether a product in bfloat16 stays clear of float32, as on all accelerators and some CPUs."""
+    if jax.default_backend() != "cpu":
+        return True
+    matrix = jax.ShapeDtypeStruct((64, 64), jnp.bfloat16)
+    return "f32[" not in _program(jnp.matmul, None, matrix, matrix)
+
+
+def jit(function: Callable[..., Any], **settings: Any) -> Callable[..., Any]:
+    """`jax.jit` with `options`, which are looked up at the first call."""
+
+    @cache
+    def compiled() -> Callable[..., Any]:
+        return jax.jit(function, compiler_options=options(), **settings)
+
+    @wraps(function)
+    def call(*arguments: Any) -> Any:
+        return compiled()(*arguments)
+
+    return call
+
+
+def _convolve(x: Any, kernel: Any) -> Any:
+    return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def _program(function: Callable[..., Any], options: Options | None, *shapes: jax.ShapeDtypeStruct) -> str:
+    """As XLA runs it; empty, if it does not know the options."""
+    try:
+        return str(jax.jit(function, compiler_options=options).lower(*shapes).compile().as_text())
+    except jax.errors.JaxRuntimeError:
+        return ""
