@@ -79,6 +79,7 @@ def _measure(path: Path, asked: argparse.Namespace, tasks: Sequence[Task], takes
     if environment.load() > BUSY:
         console.print("[yellow]Other programs are running: PyTorch's threads then lose most.[/yellow]")
     peer_environment.python()
+    peer_environment.python(same=True)
     for workload in map(BY_NUMBER.__getitem__, asked.only):
         before, contestants = environment.load(), chosen(workload, asked.contestants, takes_part)
         with console.status(workload.title) as status:

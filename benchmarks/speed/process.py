@@ -20,6 +20,9 @@ import capas
 PATIENCE = 600.0
 """Seconds for one answer; compiling 1000 layers one by one may take longer, and then counts as refused."""
 
+ON_JAX = {"with_keras", "with_flax", "with_equinox"}
+"""Modules of this package whose library runs on the Python and the JAX of capas."""
+
 OURS = [Path(folder).parent for folder in capas.__path__]
 """Where capas is imported from in this process, and so in those of its own."""
 
@@ -38,7 +41,7 @@ class Process:
 
     def __init__(self, module: str, folder: Path) -> None:
         is_ours = module in {"with_capas", "limit"}
-        python = Path(sys.executable) if is_ours else peer_environment.python()
+        python = Path(sys.executable) if is_ours else peer_environment.python(same=module in ON_JAX)
         options = {"TORCHINDUCTOR_CACHE_DIR": str(folder / "compiled")}
         if is_ours:
             options["PYTHONPATH"] = os.pathsep.join(map(str, (peer_environment.HERE, *OURS)))

@@ -143,8 +143,14 @@ def _gather(layer: Layer, shape: Shape, what: Literal["parameters", "statistics"
 def materialize(declared: Tree, key: PRNGKeyArray, sample: Sampler) -> Tree:
     """Arrays for a tree of declarations: kernels sampled, each with a key of its own, the rest constant."""
     leaves, treedef = jax.tree.flatten(declared)
-    keys = jax.random.split(key, max(len(leaves), 1))
-    return jax.tree.unflatten(treedef, [draw(p, k, sample) for p, k in zip(leaves, keys, strict=False)])
+    keys = split(key, len(leaves))
+    return jax.tree.unflatten(treedef, [draw(p, k, sample) for p, k in zip(leaves, keys, strict=True)])
+
+
+def split(key: PRNGKeyArray, count: int) -> list[PRNGKeyArray]:
+    """Keys, taken out one by one, which is compiled once; as a whole it would be for every count."""
+    keys = jax.random.split(key, max(count, 1))
+    return [keys[i] for i in range(count)]
 
 
 def draw(parameter: Parameter, key: PRNGKeyArray, sample: Sampler) -> Array:
@@ -155,7 +161,7 @@ def draw(parameter: Parameter, key: PRNGKeyArray, sample: Sampler) -> Array:
         return sample(key, parameter)
     one = replace(parameter, copies=())
     count = parameter.size // one.size
-    stacked = jnp.stack([sample(k, one) for k in jax.random.split(key, count)])
+    stacked = jnp.stack([sample(k, one) for k in split(key, count)])
     return stacked.reshape(*parameter.copies, *parameter.shape)
 
 

@@ -14,11 +14,11 @@ from .plain import is_plain
 
 
 def standardize(x: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, Array, Array]:
-    r"""$\mathrm{scale}\,(x - \mu) / \sqrt{\sigma^2 + \epsilon} + \mathrm{bias}$ of each channel; its $\mu$; its $\sigma^2$.
+    r"""$s\,(x - \mu) / \sqrt{\sigma^2 + \epsilon} + b$ of each channel; its $\mu$; its $\sigma^2$.
 
-    With $\hat x$ the standardized signal, g the gradient that arrives and n values a channel, the gradient is
-    $\frac{\mathrm{scale}}{\sqrt{\sigma^2 + \epsilon}}\,(g - \frac{1}{n}\sum g - \hat x\,\frac{1}{n}\sum g \hat x)$. The
-    two sums are also those of bias and scale, and only x is kept for it. Source: Ioffe and Szegedy (2015), section 3.
+    s is the scale, b the bias. With the standardized signal $\hat x$, a gradient g and n values a channel, that of x is
+    $\frac{s}{\sqrt{\sigma^2 + \epsilon}}\,(g - \frac{1}{n}\sum g - \hat x\,\frac{1}{n}\sum g \hat x)$. The two sums are
+    also those of bias and scale, and only x is kept for it. Source: Ioffe and Szegedy (2015), section 3.
     """
     return (_plain if is_plain() else _lean)(x, scale, bias, epsilon)
 

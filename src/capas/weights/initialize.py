@@ -10,7 +10,7 @@ from jaxtyping import PRNGKeyArray
 
 from ..errors import ArgumentError
 from ..nn import Layer
-from ..nn.layer import Shape, Tree, draw, lecun, materialize, paths
+from ..nn.layer import Shape, Tree, draw, lecun, materialize, paths, split
 from .data import InputData, standardize
 from .plan import Planned, plan
 from .schemes import Scheme
@@ -74,11 +74,11 @@ def drawn(
     """The same as `initialize`, and what was chosen for every kernel, by its path."""
     chosen = choices(network, shape, scheme, None if standardized else data)
     leaves, treedef = jax.tree_util.tree_flatten_with_path(network.parameters(shape))
-    keys = jax.random.split(key, max(len(leaves), 1))
+    keys = split(key, len(leaves))
     by_path = {path: planned.scheme.sample for path, planned in chosen.items()}
     arrays = [
         draw(parameter, k, by_path["/".join(step.key for step in path)] if parameter.role == "kernel" else lecun)
-        for k, (path, parameter) in zip(keys, leaves, strict=False)
+        for k, (path, parameter) in zip(keys, leaves, strict=True)
     ]
     params = jax.tree.unflatten(treedef, arrays)
     if data is not None and standardized:

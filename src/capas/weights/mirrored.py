@@ -10,7 +10,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from ..nn import Parameter
 from .schemes import Law, Scheme, require_option
-from .structured import Orthogonal
+from .structured import Orthogonal, host
 
 
 @final
@@ -51,13 +51,14 @@ class Mirrored(Scheme):
 
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:
         self._require(kernel)
-        half = self.base.sample(key, self.half(kernel))
+        half = host(self.base.sample(key, self.half(kernel)))
+        beside = half.__array_namespace__().concatenate
         if self.outputs:
-            half = jnp.concatenate([half, -half], axis=-1)
+            half = beside([half, -half], axis=-1)
         if self.inputs:
             runs = half.reshape(*half.shape[:-2], -1, self._run(kernel), half.shape[-1])
-            half = jnp.concatenate([runs, -runs], axis=-2)
-        return half.reshape(kernel.shape)
+            half = beside([runs, -runs], axis=-2)
+        return jnp.asarray(half.reshape(kernel.shape))
 
     def law(self, kernel: Parameter) -> Law:
         self._require(kernel)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, PRNGKeyArray
 
 from ..nn import Parameter
 from .schemes import Law, Scheme
@@ -23,15 +24,38 @@ def block_shape(kernel: Parameter, taps: int) -> tuple[int, int]:
     return taps * kernel.shape[-2], kernel.shape[-1] // kernel.groups
 
 
-def _beside(blocks: Float[Array, "groups rows columns"]) -> Float[Array, "rows groups_columns"]:
-    """The groups' matrices side by side: outputs of a grouped convolution are ordered by group."""
-    return jnp.moveaxis(blocks, 0, 1).reshape(blocks.shape[1], -1)
+def host(array: Array) -> Any:
+    """On the host, where operations need not be compiled for every new shape; a traced array as it is."""
+    return array if isinstance(array, jax.core.Tracer) else np.asarray(array)
 
 
-def _at_centre(kernel: Parameter, matrix: Float[Array, "rows columns"]) -> Array:
+def _orthogonal(key: PRNGKeyArray, kernel: Parameter, taps: int) -> Any:
+    """A uniformly random matrix with orthonormal columns, or rows if there are fewer; those of groups side by side.
+
+    What `jax.random.orthogonal` gives, which takes up to half a second to compile for every shape. The numbers that it
+    starts from do not depend on how many there are, so they are drawn in a few sizes.
+    """
+    rows, columns = block_shape(kernel, taps)
+    shape = kernel.groups, max(rows, columns), min(rows, columns)
+    count = math.prod(shape)
+    enough = 4 ** math.ceil(math.log(count, 4))
+    normal = host(jax.random.normal(key, (enough,)))[:count].reshape(shape)
+    xp = normal.__array_namespace__()
+    q, r = xp.linalg.qr(normal)
+    q = q * xp.sign(xp.diagonal(r, axis1=-2, axis2=-1))[:, None, :]
+    return _beside(xp.swapaxes(q, -2, -1) if rows < columns else q)
+
+
+def _beside(blocks: Any) -> Any:
+    """The matrices (groups, rows, columns) side by side: outputs of a grouped convolution are ordered by group."""
+    return blocks.__array_namespace__().moveaxis(blocks, 0, 1).reshape(blocks.shape[1], -1)
+
+
+def _at_centre(kernel: Parameter, matrix: Any) -> Array:
     """A kernel with this matrix at the centre of its window and zero elsewhere."""
-    centre = tuple((n - 1) // 2 for n in kernel.shape[:-2])
-    return jnp.zeros(kernel.shape, matrix.dtype).at[centre].set(matrix)
+    around = [((n - 1) // 2, n // 2) for n in kernel.shape[:-2]]
+    centre = matrix.reshape(*(1 for _ in around), *matrix.shape)
+    return jnp.asarray(matrix.__array_namespace__().pad(centre, (*around, (0, 0), (0, 0))))
 
 
 @final
@@ -57,9 +81,7 @@ class Orthogonal(Scheme):
     gain: float = 1.0
 
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:
-        rows, columns = block_shape(kernel, _taps(kernel))
-        blocks = jax.random.orthogonal(key, rows, (kernel.groups,), m=columns)
-        return self.gain * _beside(blocks).reshape(kernel.shape)
+        return jnp.asarray(self.gain * _orthogonal(key, kernel, _taps(kernel)).reshape(kernel.shape))
 
     def law(self, kernel: Parameter) -> Law:
         return Law(0.0, self.gain**2 / max(block_shape(kernel, _taps(kernel))), "orthogonal")
@@ -88,8 +110,7 @@ class DeltaOrthogonal(Scheme):
     gain: float = 1.0
 
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:
-        rows, columns = block_shape(kernel, 1)
-        return _at_centre(kernel, self.gain * _beside(jax.random.orthogonal(key, rows, (kernel.groups,), m=columns)))
+        return _at_centre(kernel, self.gain * _orthogonal(key, kernel, 1))
 
     def law(self, kernel: Parameter) -> Law:
         return Law(0.0, self.gain**2 / (max(block_shape(kernel, 1)) * _taps(kernel)), "delta_orthogonal")
