@@ -25,7 +25,8 @@ DECAY = 0.01
 """Weight decay of a kernel that stands alone, for every unit of the learning rate."""
 
 LAYERS = 17
-"""So many layers in a row bear the full rate; more share it."""
+WIDTH = 64
+"""So many layers in a row, of so many inputs, bear the full rate; more and wider ones share it."""
 
 
 def default_optimizer(model: Model, steps: int, learning_rate: float | None) -> Any:
@@ -130,7 +131,8 @@ def is_hidden(kernel: Kernel) -> bool:
 
 def _damping(kernel: Kernel, hidden: dict[str, Kernel]) -> float:
     depth = sum(other.copies for other in hidden.values() if other.in_branch == kernel.in_branch)
-    return min(1.0, LAYERS / (depth**0.5 if kernel.in_branch else depth))
+    width = max(kernel.parameter.fan_in / WIDTH, 1.0)
+    return min(1.0, LAYERS / (width * (depth**0.5 if kernel.in_branch else depth)))
 
 
 def _by_path(params: Any, function: Any) -> Any:
