@@ -66,16 +66,23 @@ def test_all_convolutions_of_a_step_are_those_of_the_library():
 
 
 def test_without_the_library_there_are_no_options(monkeypatch):
-    compiler.options.cache_clear()
     monkeypatch.setattr(compiler, "ONEDNN", {"xla_no_such_option": True})
+    compiler._has_onednn.cache_clear()
     try:
         assert compiler.options() is None
     finally:
-        compiler.options.cache_clear()
+        compiler._has_onednn.cache_clear()
+
+
+def test_where_programs_are_kept_there_are_no_options(tmp_path):
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    try:
+        assert compiler.options() is None
+    finally:
+        jax.config.update("jax_compilation_cache_dir", None)
 
 
 def test_what_capas_compiles_by_itself_has_the_options(monkeypatch):
-    compiler.options.cache_clear()
     monkeypatch.setattr(compiler, "options", lambda: {"xla_no_such_option": True})
     with pytest.raises(jax.errors.JaxRuntimeError, match="xla_no_such_option"):
         compiler.jit(jnp.sin)(1.0)

@@ -62,6 +62,18 @@ def test_hidden_layers_of_deep_networks_share_the_rate():
     assert set(jax.tree.leaves(shallow)) == {1.0}
 
 
+def test_wide_layers_have_less_of_it_narrow_ones_no_more():
+    rates = []
+    for width in (16, 64, 256):
+        body = nn.Repeat(nn.Sequential("tanh", nn.Dense(width)), 100)
+        model = capas.init(nn.Sequential(nn.Dense(width), body, "tanh", nn.Dense(1)), (6,))
+        rates.append(layer_rates(model)["1"]["block"]["1"]["bias"])
+    assert rates == [0.17, 0.17, 0.0425]
+    window = nn.Repeat(nn.Sequential("tanh", nn.Conv(64, (3, 3))), 17)
+    model = capas.init(nn.Sequential(nn.Conv(64, (3, 3)), window, "tanh", nn.Flatten(), nn.Dense(1)), (8, 8, 1))
+    assert layer_rates(model)["1"]["block"]["1"]["bias"] == pytest.approx(1 / 9)
+
+
 def test_linear_layers_in_a_row_share_the_rate_as_others_do():
     model = capas.init(nn.Sequential(nn.Dense(8), nn.Repeat(nn.Dense(8), 100), nn.Dense(2)), (6,))
     rates = layer_rates(model)

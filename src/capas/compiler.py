@@ -20,19 +20,21 @@ ONEDNN: Options = {
 """Convolutions by oneDNN; products and sums by YNNPACK, as without."""
 
 
-@cache
 def options() -> Options | None:
     """Options of `jax.jit` with which convolutions on a CPU are oneDNN's, where this JAX has it; else none.
 
-    They are for programs that capas runs by itself: JAX refuses options inside of another program.
+    They are for programs that capas runs by itself: JAX refuses options inside of another program. Nor are there any
+    where compiled programs are to be kept in a folder: JAX cannot write those with oneDNN.
     """
-    if jax.default_backend() != "cpu":
-        return None
-    signal, kernel = (
-        jax.ShapeDtypeStruct((8, 16, 16, 16), jnp.float32),
-        jax.ShapeDtypeStruct((3, 3, 16, 16), jnp.float32),
-    )
-    return ONEDNN if "onednn$convolution" in _program(_convolve, ONEDNN, signal, kernel) else None
+    is_kept = jax.config.jax_compilation_cache_dir is not None  # type: ignore[attr-defined]
+    return ONEDNN if jax.default_backend() == "cpu" and not is_kept and _has_onednn() else None
+
+
+@cache
+def _has_onednn() -> bool:
+    shapes = (8, 16, 16, 16), (3, 3, 16, 16)
+    signal, kernel = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
+    return "onednn$convolution" in _program(_convolve, ONEDNN, signal, kernel)
 
 
 @cache
