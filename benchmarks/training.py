@@ -11,9 +11,10 @@ rounds, the kernels' operations reach.
     training.py --report                         what has been measured, for the docs too
 
 Results are written after every workload into benchmarks/results/training.json, or, where only some contestants take
-part, training_partial.json. Of several ways to use a library the fastest counts. Peers are installed into an
-environment of their own at the first run. Capas in bfloat16 takes part as `capas-bfloat16`, where it is asked for. Not
-here yet: whole epochs through `fit`, and time to an accuracy, each of which would be a task beside `STEPS`.
+part, training_partial.json. Of several ways to use a library the fastest counts. Peers are installed into environments
+of their own at the first run: those on JAX with the Python and the JAX of capas, the others with the Python that their
+PyTorch is for. Capas in bfloat16 takes part as `capas-bfloat16`, where it is asked for. Not here yet: whole epochs
+through `fit`, and time to an accuracy, each of which would be a task beside `STEPS`.
 """
 
 from __future__ import annotations

@@ -85,6 +85,27 @@ def test_one_shape_is_compiled_once():
     assert traced == [(40, 3)]
 
 
+@pytest.mark.parametrize("net", [nn.Sequential(nn.Dense(8), nn.BatchNorm(), "relu", nn.Dropout(0.5), nn.Dense(3))])
+@pytest.mark.parametrize("batches", [False, True], ids=["arrays", "batches"])
+def test_nothing_is_compiled_after_the_first_epoch(net, batches):
+    compiled, after = [], []
+
+    def note(event, _, **__):
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(note)
+    try:
+        data = [(X[i : i + 15], Y[i : i + 15]) for i in range(0, 90, 15)] if batches else (X, Y)
+        held = (X[:20], Y[:20]) if batches else 0.2
+        seen = lambda record, model: after.append(len(compiled))  # noqa: E731
+        quiet(start(net), data, validation=held, batch_size=16, epochs=4, callbacks=[seen])
+    finally:
+        jax.monitoring.unregister_event_duration_listener(note)
+    assert after[0] > 0
+    assert after[1:] == after[:1] * 3
+
+
 def test_many_steps_in_one_call_equal_one_step_at_a_time():
     feed = ArrayFeed(examples((X, Y)), 16, seed=0)
     batches = [tuple(map(np.asarray, batch)) for batch in feed.batches(0)]

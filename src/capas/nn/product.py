@@ -20,7 +20,8 @@ def product(x: Array, weight: Array) -> Array:
     """`x @ weight`, where `weight` is a matrix.
 
     XLA:CPU has fast products in bfloat16, on processors that do, but not for the transposed matrix in a gradient, which
-    it converts to float32 instead. So that is transposed here, where both its sides are multiples of `BLOCK`.
+    it converts to float32 instead. So that is transposed here, where both its sides are multiples of `BLOCK`; JAX then
+    refuses forward mode by its own error.
     """
     rows, inputs = math.prod(x.shape[:-1]), x.shape[-1]
     half = x.dtype == weight.dtype == jnp.bfloat16 and rows % BLOCK == inputs % BLOCK == 0

@@ -114,7 +114,7 @@ class Training:
         return Runner(make_step(self.objective, self.optimizer), self._width, data)
 
     def _chunks(self, epoch: int, pace: Pace) -> Iterator[tuple[Chunk, int]]:
-        if resident := self._resident():
+        if (resident := self._resident()) is not None:
             yield from _rows(resident.order(epoch), pace)
             return
         batches = self.feed.batches(epoch)
