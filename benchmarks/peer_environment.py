@@ -15,10 +15,10 @@ from capas.datasets.fetch import cache_folder
 PYTHON = (3, 11)
 """For which there is the PyTorch below."""
 
-FLAX = {True: "flax==0.12.8", False: "flax==0.12.12"}
-"""With the Python of PyTorch, and with later ones, whose JAX the earlier Flax does not take."""
+FLAX = ("flax==0.12.8;python_version<'3.12'", "flax==0.12.12;python_version>='3.12'")
+"""The JAX of later Pythons does not go with the earlier Flax."""
 
-WITH_JAX = ("keras==3.15.1", "equinox==0.13.8", "numpy", "scipy")
+WITH_JAX = ("keras==3.15.1", *FLAX, "equinox==0.13.8", "numpy", "scipy")
 WITH_TORCH = ("torch==2.13.0", "scikit-learn==1.9.1", "onnx==1.23.2", "onnxruntime==1.32.0")
 HERE = Path(__file__).parent
 
@@ -27,16 +27,12 @@ def python(same: bool = False) -> Path:
     """The Python of an environment with all peers; with those on JAX in this Python and on this JAX, for `same`."""
     here = sys.version_info[:2] == PYTHON
     if same and not here:
-        return _made(
-            f"peers-{sys.version_info.minor}", Path(sys.executable), (*WITH_JAX, FLAX[False], f"jax=={jax.__version__}")
-        )
+        return _made(f"peers-{sys.version_info.minor}", Path(sys.executable), (*WITH_JAX, f"jax=={jax.__version__}"))
     name = ".".join(map(str, PYTHON))
     found = sys.executable if here else shutil.which(f"python{name}")
     if found is None:
         raise SystemExit(f"The peers' PyTorch is one for Python {name}, and there is no python{name} here.")
-    return _made(
-        "peers", Path(found), (*WITH_JAX, FLAX[True], *WITH_TORCH, f"jax=={jax.__version__}" if here else "jax")
-    )
+    return _made("peers", Path(found), (*WITH_JAX, *WITH_TORCH, f"jax=={jax.__version__}" if here else "jax"))
 
 
 def _made(name: str, maker: Path, requirements: tuple[str, ...]) -> Path:

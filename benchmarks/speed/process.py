@@ -17,10 +17,12 @@ import peer_environment
 
 import capas
 
+from .contestants import CONTESTANTS
+
 PATIENCE = 600.0
 """Seconds for one answer; compiling 1000 layers one by one may take longer, and then counts as refused."""
 
-ON_JAX = {"with_keras", "with_flax", "with_equinox"}
+ON_JAX = {contestant.module for contestant in CONTESTANTS if contestant.uses_jax}
 """Modules of this package whose library runs on the Python and the JAX of capas."""
 
 OURS = [Path(folder).parent for folder in capas.__path__]

@@ -113,7 +113,7 @@ def _of_kernel(x: Array, kernel: Array, geometry: Geometry) -> Array:
         return thinned @ kernel.reshape(kernel.shape[-2:])
     if geometry.groups == 1 and math.prod(kernel.shape[:-1]) <= FEW:
         return _places_first(x, kernel, geometry)
-    positions = math.prod(jax.eval_shape(partial(_along, geometry=geometry), x, kernel).shape[1:-1])
+    positions = math.prod(_sizes(x, kernel, geometry))
     size = _divisor(len(x), PATCHES // (4 * positions * math.prod(kernel.shape[:-1])) or 1)
     if size == len(x):
         return _examples_last(x, kernel, geometry)
@@ -127,7 +127,7 @@ def _places_first(x: Array, kernel: Array, geometry: Geometry) -> Array:
     examples = len(x)
     grown = [(*pads, growth - 1) for pads, growth in zip(geometry.padding, geometry.growth, strict=True)]
     padded = lax.pad(jnp.moveaxis(x, -1, 0), jnp.zeros((), x.dtype), [(0, 0, 0), (0, 0, 0), *grown])
-    sizes = jax.eval_shape(partial(_along, geometry=geometry), x, kernel).shape[1:-1]
+    sizes = _sizes(x, kernel, geometry)
     starts = product(*(range(0, n * step, step) for n, step in zip(kernel.shape, geometry.dilation, strict=False)))
     under = jnp.stack([_under(padded, start, sizes, geometry.stride) for start in starts])
     rows = lax.optimization_barrier(under).reshape(-1, examples * math.prod(sizes))
@@ -148,6 +148,11 @@ def _examples_last(x: Array, kernel: Array, geometry: Geometry) -> Array:
     x = jnp.swapaxes(lax.optimization_barrier(x), 0, -1)
     y = geometry(x, jnp.moveaxis(kernel, rank, 0), f"C{places}N", f"I{places}O", f"{places}NC")
     return jnp.moveaxis(y, rank, 0)
+
+
+def _sizes(x: Array, kernel: Array, geometry: Geometry) -> Shape:
+    """Positions of the output, along each axis."""
+    return jax.eval_shape(partial(_along, geometry=geometry), x, kernel).shape[1:-1]
 
 
 def _divisor(count: int, most: int) -> int:

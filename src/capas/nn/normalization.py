@@ -12,7 +12,7 @@ from jaxtyping import Array, PRNGKeyArray
 from . import require
 from .layer import Layer, Parameter, Shape, Tree
 from .product import shifted, wide
-from .standardize import standardize
+from .standardize import by_statistics, standardize
 
 
 def _affine(channels: int, scale: bool, bias: bool) -> Tree:
@@ -95,7 +95,7 @@ class BatchNorm(Layer):
             y, mean, variance = standardize(wide(x), scale, bias, self.epsilon)
             state = self._follow(state, mean, variance, single=x[..., 0].size == 1)
         else:
-            y = (wide(x) - mean) * (lax.rsqrt(variance + self.epsilon) * scale) + bias
+            y = by_statistics(wide(x), mean, variance, scale, bias, self.epsilon)
         return y.astype(x.dtype), state
 
     def _follow(self, state: Tree, mean: Array, variance: Array, single: bool) -> Tree:

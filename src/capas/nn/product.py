@@ -1,4 +1,4 @@
-"""The product of a signal and a matrix, with gradients that are as fast in bfloat16 as the product itself."""
+"""Products and sums whose gradients are fast and exact in half precision too."""
 
 from __future__ import annotations
 

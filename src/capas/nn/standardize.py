@@ -27,7 +27,12 @@ def _plain(x: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, 
     axes = tuple(range(x.ndim - 1))
     mean = x.mean(axes)
     variance = jnp.square(x - mean).mean(axes)
-    return (x - mean) * lax.rsqrt(variance + epsilon) * scale + bias, mean, variance
+    return by_statistics(x, mean, variance, scale, bias, epsilon), mean, variance
+
+
+def by_statistics(x: Array, mean: Array, variance: Array, scale: Array, bias: Array, epsilon: float) -> Array:
+    """The same with a mean and a variance that are given."""
+    return (x - mean) * (lax.rsqrt(variance + epsilon) * scale) + bias
 
 
 _lean: Any = jax.custom_jvp(_plain, nondiff_argnums=(3,))

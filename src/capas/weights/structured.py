@@ -38,7 +38,7 @@ def _orthogonal(key: PRNGKeyArray, kernel: Parameter, taps: int) -> Any:
     rows, columns = block_shape(kernel, taps)
     shape = kernel.groups, max(rows, columns), min(rows, columns)
     count = math.prod(shape)
-    enough = 4 ** math.ceil(math.log(count, 4))
+    enough = 4 ** (((count - 1).bit_length() + 1) // 2)  # the next power of 4
     normal = host(jax.random.normal(key, (enough,)))[:count].reshape(shape)
     xp = normal.__array_namespace__()
     q, r = xp.linalg.qr(normal)
