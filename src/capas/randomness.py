@@ -26,3 +26,15 @@ def derive(seed: int, purpose: Purpose, step: int | Array = 0) -> PRNGKeyArray:
 def host_generator(seed: int, purpose: Purpose, step: int = 0) -> np.random.Generator:
     """The same for choices made on the host: orders and splits of data."""
     return np.random.default_rng((seed, purpose, step))
+
+
+def enough(count: int, base: int, least: int) -> int:
+    """A power of `base`, times `least`, that is no less than a count.
+
+    JAX compiles a program for every number of random numbers. The first of many are those of few, so all can be drawn
+    in a few sizes.
+    """
+    size = least
+    while size < count:
+        size *= base
+    return size

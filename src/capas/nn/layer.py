@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
 from ..errors import located
+from ..randomness import enough
 
 type_registry: dict[str, type[Layer]] = {}
 
@@ -149,7 +150,7 @@ def materialize(declared: Tree, key: PRNGKeyArray, sample: Sampler) -> Tree:
 
 def split(key: PRNGKeyArray, count: int) -> list[PRNGKeyArray]:
     """Keys, taken out one by one, which is compiled once; as a whole it would be for every count."""
-    keys = jax.random.split(key, max(count, 1))
+    keys = jax.random.split(key, enough(count, base=16, least=16))
     return [keys[i] for i in range(count)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache, reduce
+from functools import lru_cache, partial, reduce
 from typing import NamedTuple
 
 import jax
@@ -24,6 +24,18 @@ POWERS: Numbers = np.exp(np.linspace(math.log(1e-6), 0.0, 145))
 """Variances that are tried."""
 
 ODD = 1e-5
+
+TOGETHER = 4096
+"""Numbers that functions are computed of at once, so that each is compiled once."""
+
+
+class Moments(NamedTuple):
+    """Of a function of normal numbers, for some variances: E f, E f², E f'² and E z f f'."""
+
+    mean: Numbers
+    second: Numbers
+    steepness: Numbers
+    along: Numbers
 
 
 class Reading(NamedTuple):
@@ -48,12 +60,12 @@ class Reading(NamedTuple):
 
     def asymmetry(self, power: float) -> float:
         """(E f)² / E f² of a normal z of this variance: the share that is the same for all inputs."""
-        second = _second(self, power)
-        return _mean(self, power) ** 2 / second if self.functions and second > 0 else 0.0
+        mean, second = _moments(self, power)
+        return mean**2 / second if second > 0 else 0.0
 
     def second(self, power: float) -> float:
         """E f(z)² of a normal z of this variance, exactly. Raises `ArgumentError` where it is zero."""
-        second = _second(self, power)
+        _, second = _moments(self, power)
         if second > 0:
             return second
         raise ArgumentError(
@@ -71,8 +83,34 @@ def _chain(functions: Functions, z: jax.Array) -> jax.Array:
 @lru_cache(maxsize=256)
 def is_odd(functions: Functions) -> bool:
     """Whether f(-z) = -f(z)."""
-    z = jnp.linspace(0.01, 6.0, 120)
-    return bool(jnp.abs(_chain(functions, z) + _chain(functions, -z)).max() <= ODD)
+    z = np.linspace(0.01, 6.0, 120)
+    return bool(np.abs(values(functions, z)[0] + values(functions, -z)[0]).max() <= ODD)
+
+
+def values(functions: Functions, z: Numbers) -> tuple[Numbers, Numbers]:
+    """The functions of numbers, one after another, and the derivative of all of them, in float64."""
+    blocks = np.resize(z, (-(-z.size // TOGETHER), TOGETHER))
+    with jax.enable_x64(True):
+        found = np.array([_compiled(functions)(block) for block in blocks])
+    value, slope = np.moveaxis(found, 1, 0).reshape(2, -1)[:, : z.size].reshape(2, *z.shape)
+    return value, slope
+
+
+@lru_cache(maxsize=256)
+def _compiled(functions: Functions) -> Callable[[Numbers], tuple[jax.Array, jax.Array]]:
+    return jax.jit(lambda z: jax.jvp(partial(_chain, functions), (z,), (jnp.ones_like(z),)))
+
+
+def moments(reading: Reading, powers: Numbers) -> Moments:
+    """For normal numbers of mean zero and these variances, by quadrature between the kinks."""
+    nodes, weight = normal_nodes(np.array([kinks(reading)]) / np.sqrt(powers)[:, None])
+    z = np.sqrt(powers)[:, None] * nodes
+    value, slope = values(reading.functions, z)
+    if reading.mirrored:
+        there, falling = values(reading.functions, -z)
+        value, slope = value - there, slope + falling
+    sums = ((weight * v).sum(1) for v in (value, value**2, slope**2, value * slope * z))
+    return Moments(*sums)
 
 
 @lru_cache(maxsize=256)
@@ -88,15 +126,15 @@ def kinks(function: Callable[[jax.Array], jax.Array]) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _mean(reading: Reading, power: float) -> float:
-    return expectation(reading.__call__, std=math.sqrt(power))
-
-
-@lru_cache(maxsize=1024)
-def _second(reading: Reading, power: float) -> float:
+def _moments(reading: Reading, power: float) -> tuple[float, float]:
+    """E f and E f²: by the nodes of `moments` for functions that are known, adaptively for others."""
     if not reading.functions:
-        return power
-    return expectation(lambda z: reading(z) ** 2, std=math.sqrt(power))
+        return 0.0, power
+    if all(function.name for function in reading.functions):
+        found = moments(reading, np.array([power]))
+        return float(found.mean[0]), float(found.second[0])
+    std = math.sqrt(power)
+    return expectation(reading.__call__, std=std), expectation(lambda z: reading(z) ** 2, std=std)
 
 
 @lru_cache(maxsize=256)
@@ -107,15 +145,9 @@ def log_growth(reading: Reading) -> Numbers:
     grows; $Q' = \sqrt q\,E[z f f'] / E f^2$, by which a deviation of the variance does; $1/(1 - a)$ with $a = (E f)^2 /
     E f^2$, by which the share of the power shrinks that depends on the input.
     """
-    nodes, weight = normal_nodes(np.array([kinks(reading)]) / np.sqrt(POWERS)[:, None])
-    with jax.enable_x64(True):
-        z = jnp.asarray(np.sqrt(POWERS)[:, None] * nodes)
-        value, slope = (np.asarray(v) for v in jax.jvp(reading.__call__, (z,), (jnp.ones_like(z),)))
-    mean, second, steep, along = (
-        (weight * v).sum(1) for v in (value, value**2, slope**2, value * slope * np.asarray(z))
-    )
+    mean, second, steepness, along = moments(reading, POWERS)
     with np.errstate(all="ignore"):
-        factors = POWERS * steep / second, along / second, 1 / np.maximum(1 - mean**2 / second, 1e-12)
+        factors = POWERS * steepness / second, along / second, 1 / np.maximum(1 - mean**2 / second, 1e-12)
         found = np.log(np.maximum.reduce(factors))
     return np.where(np.isfinite(found), np.maximum(found, 0.0), np.inf)
 

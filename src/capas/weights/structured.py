@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from ..nn import Parameter
+from ..randomness import enough
 from .schemes import Law, Scheme
 
 
@@ -38,8 +39,7 @@ def _orthogonal(key: PRNGKeyArray, kernel: Parameter, taps: int) -> Any:
     rows, columns = block_shape(kernel, taps)
     shape = kernel.groups, max(rows, columns), min(rows, columns)
     count = math.prod(shape)
-    enough = 4 ** (((count - 1).bit_length() + 1) // 2)  # the next power of 4
-    normal = host(jax.random.normal(key, (enough,)))[:count].reshape(shape)
+    normal = host(jax.random.normal(key, (enough(count, base=4, least=4096),)))[:count].reshape(shape)
     xp = normal.__array_namespace__()
     q, r = xp.linalg.qr(normal)
     q = q * xp.sign(xp.diagonal(r, axis1=-2, axis2=-1))[:, None, :]
