@@ -85,9 +85,16 @@ def test_where_programs_are_kept_there_are_no_options(tmp_path):
 
 def test_training_has_the_options(monkeypatch):
     monkeypatch.setattr("capas.train.step.options", lambda: {"xla_no_such_option": True})
-    model = capas.init(nn.Dense(2), (3,))
+    data = np.ones((8, 3, 1)), np.arange(8) % 2
+    model = capas.init(nn.Sequential(nn.Conv(2, (1,)), nn.Flatten(), nn.Dense(2)), (3, 1))
     with pytest.raises(jax.errors.JaxRuntimeError, match="xla_no_such_option"):
-        capas.fit(model, (np.ones((8, 3)), np.arange(8) % 2), validation=None, progress=False)
+        capas.fit(model, data, validation=None, progress=False)
+
+
+def test_training_without_convolutions_has_none(monkeypatch):
+    monkeypatch.setattr("capas.train.step.options", lambda: {"xla_no_such_option": True})
+    model = capas.init(nn.Repeat(nn.Dense(3), 2), (3,))
+    capas.fit(model, (np.ones((8, 3)), np.arange(8) % 2), validation=None, progress=False)
 
 
 def test_other_programs_of_capas_have_the_options(monkeypatch):

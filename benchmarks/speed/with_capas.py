@@ -16,7 +16,7 @@ from capas import losses, nn
 from capas.nn.layer import paths
 from capas.train.data import HostArray, examples
 from capas.train.loop import STEPS_PER_CALL
-from capas.train.step import Objective, Runner, begin, make_step
+from capas.train.step import Objective, Runner, begin, make_step, options_for
 
 from . import architecture as to_build
 from .material import Arrays, Material
@@ -80,7 +80,7 @@ class Trainer:
         optimizer = optax.adam(workload.rate)
         data = examples((material.x, material.y))
         objective = Objective(self._model.network, losses.softmax_cross_entropy, {}, 0, precision)
-        self._runner = Runner(make_step(objective, optimizer), 1, objective.inputs(data))
+        self._runner = Runner(make_step(objective, optimizer), 1, objective.inputs(data), options_for(self._model))
         self._now = begin(self._model.params, self._model.state, optimizer)
         self._order = np.arange(data.rows, dtype=np.int32).reshape(workload.batches, workload.batch)
         self._done = 0

@@ -21,7 +21,7 @@ from .evaluate import measure
 from .finite import diagnose, is_finite
 from .history import History, Record
 from .progress import Display
-from .step import Chunk, Objective, Runner, TrainState, begin, make_step
+from .step import Chunk, Objective, Runner, TrainState, begin, make_step, options_for
 
 Callback = Callable[[Record, Model], bool | None]
 """Called after each epoch with its record and the model as it is; a true answer ends training."""
@@ -111,7 +111,7 @@ class Training:
     def _runner(self) -> Runner:
         resident = self._resident()
         data = None if resident is None else self.objective.inputs(resident.data)
-        return Runner(make_step(self.objective, self.optimizer), self._width, data)
+        return Runner(make_step(self.objective, self.optimizer), self._width, data, options_for(self.model))
 
     def _chunks(self, epoch: int, pace: Pace) -> Iterator[tuple[Chunk, int]]:
         if (resident := self._resident()) is not None:

@@ -14,8 +14,9 @@ from jax import lax
 from jaxtyping import Array
 
 from .. import losses
-from ..compiler import options
-from ..nn.layer import Layer, Tree
+from ..compiler import Options, options
+from ..model import Model
+from ..nn.layer import Layer, Tree, paths
 from ..randomness import Purpose, derive
 from .data import Examples, HostArray
 from .metrics import PerExample
@@ -74,12 +75,19 @@ def make_step(objective: Objective, optimizer: optax.GradientTransformation) -> 
     gradient = jax.grad(objective, has_aux=True)
 
     def step(now: TrainState, batch: Examples) -> tuple[TrainState, Array]:
-        slopes, (state, values) = gradient(now.params, now.state, batch, now.step)
+        # The barrier keeps all old parameters until the last gradient is known: else XLA copies some.
+        slopes, (state, values) = lax.optimization_barrier(gradient(now.params, now.state, batch, now.step))
         updates, optimizer_state = optimizer.update(slopes, now.optimizer, now.params)
         params = optax.apply_updates(now.params, updates)
         return TrainState(params, state, optimizer_state, now.step + 1), values
 
     return step
+
+
+def options_for(model: Model) -> Options | None:
+    """`options`, for networks with convolutions; in others oneDNN would make gradients that are slower without it."""
+    declared = paths(model.network.parameters(model.input_shape))
+    return options() if any(len(parameter.shape) > 2 for _, parameter in declared) else None
 
 
 Chunk = HostArray | Sequence[Examples]
@@ -95,11 +103,12 @@ class Runner:
         step: the training step.
         width: number of values that a step reports.
         data: the examples in memory, for chunks of rows.
+        asked: options of XLA.
     """
 
-    def __init__(self, step: Step, width: int, data: Examples | None) -> None:
-        self._one = jax.jit(step, compiler_options=options())
-        self._many = jax.jit(_many(step, width), compiler_options=options())
+    def __init__(self, step: Step, width: int, data: Examples | None, asked: Options | None = None) -> None:
+        self._one = jax.jit(step, compiler_options=asked)
+        self._many = jax.jit(_many(step, width), compiler_options=asked)
         self._data = None if data is None else jax.device_put(data)
 
     def run(self, now: TrainState, chunk: Chunk, count: int) -> tuple[TrainState, HostArray]:
