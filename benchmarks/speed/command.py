@@ -20,15 +20,17 @@ from .workloads import BY_NUMBER, Workload
 BUSY = 0.5
 """Load of a machine on which figures are not to be believed."""
 
+ALL = tuple(BY_NUMBER)
+
 Records = dict[int, Record]
 TakesPart = Callable[[Contestant], bool]
 
 
-def arguments(program: str, text: str | None) -> argparse.Namespace:
-    """What the command line asks for."""
+def arguments(program: str, text: str | None, workloads: tuple[int, ...] = ALL) -> argparse.Namespace:
+    """What the command line asks for; these workloads, if none are named."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(program, description=text, formatter_class=raw)
-    parser.add_argument("--only", type=numbers, default=tuple(BY_NUMBER), help="workloads, by number")
+    parser.add_argument("--only", type=numbers, default=workloads, help="workloads, by number")
     parser.add_argument("--contestants", type=names, help=f"some of {', '.join(c.name for c in CONTESTANTS)}")
     parser.add_argument("--rounds", type=int, default=7, help="of each contestant; the median counts")
     parser.add_argument("--seconds", type=float, default=1.5, help="of each turn, about")
@@ -36,9 +38,9 @@ def arguments(program: str, text: str | None) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def page(name: str, asked: argparse.Namespace) -> str:
-    """The page of the docs that the tables are for: none, if only a part is asked for."""
-    return "" if asked.contestants or asked.only != tuple(BY_NUMBER) else name
+def page(name: str, asked: argparse.Namespace, workloads: tuple[int, ...] = ALL) -> str:
+    """The page of the docs that the tables are for: none, if only a part of what it shows is asked for."""
+    return "" if asked.contestants or asked.only != workloads else name
 
 
 def numbers(text: str) -> tuple[int, ...]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from .contestants import CONTESTANTS, OURS
+from .material import ROWS
+from .tasks import EPOCHS, STEPS
 
 Record = dict[str, Any]
 Figures = dict[str, Record]
@@ -42,6 +44,11 @@ def share(record: Record, figure: Record, task: str) -> float:
     """Of the rate of the machine's float32 matrix products, what the kernels of a step reach."""
     limit = max(record["limit"]["numpy"], record["limit"]["jax"])
     return rate(figure, task) * record["operations"] / 1e9 / limit
+
+
+def overhead(record: Record, figure: Record) -> float:
+    """By how much an epoch is longer than as many bare steps as there are full batches in it."""
+    return rate(figure, STEPS.name) * record["batch"] / ROWS / rate(figure, EPOCHS.name) - 1
 
 
 def best(figures: Figures, task: str, peers: tuple[str, ...] = PEERS) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ Arrays = Mapping[str, Any]
 """NumPy arrays by the paths of `architecture`, such as `2/block/0/weight`."""
 
 SEED = 0
+
+ROWS = 60_000
+"""Of an epoch."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,11 @@ class Material:
     x: Any
     y: Any
     arrays: Arrays
+
+    @cached_property
+    def epoch(self) -> tuple[Any, Any]:
+        """As many examples as an epoch has: these over and over, each with a place of its own in memory."""
+        return np.resize(self.x, (ROWS, *self.x.shape[1:])), np.resize(self.y, ROWS)
 
 
 def data(workload: Workload) -> tuple[Any, Any]:
@@ -55,3 +65,18 @@ def batches(workload: Workload, x: Any, y: Any) -> list[tuple[Any, Any]]:
     """Arrays of any library cut into the batches of the steps, in order."""
     starts = range(0, len(x), workload.batch)
     return [(x[i : i + workload.batch], y[i : i + workload.batch]) for i in starts]
+
+
+def timed(count: int, one: Callable[[], None]) -> float:
+    """Seconds of so many epochs."""
+    start = time.perf_counter()
+    for _ in range(count):
+        one()
+    return time.perf_counter() - start
+
+
+def shuffled(workload: Workload, x: Any, y: Any) -> Iterator[tuple[Any, Any]]:
+    """Batches of NumPy arrays in a new order, the last one filled up, so that nothing is compiled for it alone."""
+    order = np.resize(np.random.permutation(len(x)), -(-len(x) // workload.batch) * workload.batch)
+    for rows in order.reshape(-1, workload.batch):
+        yield x[rows], y[rows]

@@ -16,6 +16,7 @@ from .figures import (
     best,
     fastest,
     means,
+    overhead,
     provenance,
     rate,
     ratio,
@@ -23,6 +24,8 @@ from .figures import (
     share,
     spread,
 )
+from .material import ROWS
+from .tasks import EPOCHS as WHOLE
 from .tasks import STEPS as TRAINING
 
 WIDTH = 160
@@ -32,7 +35,7 @@ OVERVIEW = (
     "training steps, float32: ours, the best peer, time of the best peer (and of the best with JAX) / ours; "
     "in brackets the spread, the fastest start with JAX and the least memory of the peers"
 )
-STEPS = TRAINING.name
+STEPS, EPOCHS = TRAINING.name, WHOLE.name
 
 Show = Callable[[Record, Record], str]
 """A cell from the record of a workload and the figure of a peer."""
@@ -58,6 +61,16 @@ def of_training(records: dict[int, Record]) -> Iterator[Grid]:
     yield by_peer("share of the float32 limit", records, STEPS, lambda record, f: f"{share(record, f, STEPS):.0%}")
     yield by_peer("seconds from the start of the process to the end of the first step", records, STEPS, _first)
     yield by_peer("peak memory, MB", records, STEPS, lambda _, f: f"{f['megabytes']:.0f}")
+
+
+def of_epochs(records: dict[int, Record]) -> Iterator[Grid]:
+    """Seconds, and what is more than the bare steps."""
+    yield by_peer(f"seconds for {ROWS:,} examples (half the range of the rounds)", records, EPOCHS, _seconds)
+    yield by_peer("an epoch over its bare steps", records, EPOCHS, lambda record, f: f"{overhead(record, f):+.0%}")
+
+
+def _seconds(_: Record, figure: Record) -> str:
+    return f"{1 / rate(figure, EPOCHS):.2f} (±{spread(figure, EPOCHS):.0%})"
 
 
 def of_inference(records: dict[int, Record], rows: Iterable[int], tasks: Iterable[str]) -> Iterator[Grid]:

@@ -4,6 +4,7 @@
 
 `load` takes a workload's number, the file of its material and options of the trainer, and gives versions and cores.
 `steps` takes a count and gives seconds and the last loss.
+`epochs` takes a count, and gives seconds and the examples of one.
 `predict` takes a number of rows and a count, and gives seconds and the first row's logits less their mean.
 `memory` gives the largest resident size, `rates` those of the machine, where the module is `limit`; `bye` ends it.
 """
@@ -19,6 +20,8 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from .material import ROWS
 
 Answer = dict[str, Any]
 
@@ -50,6 +53,10 @@ class Server:
         loss = self._trainer.steps(count)
         return {"seconds": time.perf_counter() - start, "value": loss}
 
+    def epochs(self, count: int) -> Answer:
+        """Go through `ROWS` examples in a new order each time, as users of the library do."""
+        return {"seconds": self._trainer.epochs(count), "value": ROWS}
+
     def predict(self, rows: int, count: int) -> Answer:
         """Predict the first rows over and over, from a NumPy array to a NumPy array."""
         if rows not in self._predictors:
@@ -75,6 +82,7 @@ class Server:
         known: dict[str, Callable[..., Answer]] = {
             "load": self.load,
             "steps": self.steps,
+            "epochs": self.epochs,
             "predict": self.predict,
             "memory": self.memory,
             "rates": self.rates,

@@ -24,6 +24,7 @@ class Task:
 
 
 STEPS = Task("steps", {"do": "steps"})
+EPOCHS = Task("epochs", {"do": "epochs"})
 
 
 def predictions(rows: int) -> Task:

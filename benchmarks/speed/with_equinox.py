@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import equinox as eqx
@@ -14,7 +14,7 @@ import optax
 
 from . import architecture as to_build
 from . import channels_first
-from .material import Arrays, Material, batches
+from .material import Arrays, Material, batches, shuffled, timed
 from .workloads import Workload
 
 VERSIONS = {"equinox": eqx.__version__, "jax": jax.__version__, "optax": optax.__version__}
@@ -108,6 +108,7 @@ class Trainer:
 
     def __init__(self, workload: Workload, material: Material) -> None:
         arrays = channels_first.parameters(workload.chain, workload.shape, material.arrays)
+        self._workload, self._material = workload, material
         self._optimizer = optax.adam(workload.rate)
         model, state = eqx.nn.make_with_state(build)(workload.chain, workload.shape, arrays)
         self._now = model, state, self._optimizer.init(eqx.filter(model, eqx.is_inexact_array))
@@ -121,6 +122,21 @@ class Trainer:
         fixed, x = eqx.nn.inference_mode(model), self._x[:rows]
         predict = eqx.filter_jit(lambda model, state, x: jax.vmap(lambda row: model(row, state)[0])(x))
         return lambda: np.asarray(predict(fixed, state, x))
+
+    def epochs(self, count: int) -> float:
+        """Seconds of epochs of steps on batches out of NumPy arrays."""
+        return timed(count, self._epoch)
+
+    def _epoch(self) -> None:
+        for x, y in shuffled(self._workload, *self._whole):
+            loss, *now = _step(*self._now, self._optimizer, x, y)
+            self._now = tuple(now)
+        jax.block_until_ready(loss)
+
+    @cached_property
+    def _whole(self) -> tuple[Any, Any]:
+        x, y = self._material.epoch
+        return channels_first.signal(x), y
 
     def steps(self, count: int) -> float:
         """So many steps; the loss of the last one."""

@@ -14,7 +14,7 @@ import optax
 from flax import nnx
 
 from . import architecture as to_build
-from .material import Arrays, Material, batches
+from .material import Arrays, Material, batches, shuffled, timed
 from .workloads import Workload
 
 VERSIONS = {"flax": flax.__version__, "jax": jax.__version__, "optax": optax.__version__}
@@ -95,7 +95,7 @@ class Trainer:
     """One compiled step after another, with the graph of the model read once, as Flax's guide to performance has it."""
 
     def __init__(self, workload: Workload, material: Material) -> None:
-        self._x = material.x
+        self._x, self._workload, self._material = material.x, workload, material
         self._model = model = build(workload.chain, workload.shape, material.arrays)
         model.train()
         optimizer = nnx.Optimizer(model, optax.adam(workload.rate), wrt=nnx.Param)
@@ -109,6 +109,15 @@ class Trainer:
         model.eval()
         predict = nnx.cached_partial(nnx.jit(lambda model, x: model(x)), model)
         return lambda: np.asarray(predict(x))
+
+    def epochs(self, count: int) -> float:
+        """Seconds of epochs of steps on batches out of NumPy arrays."""
+        return timed(count, self._epoch)
+
+    def _epoch(self) -> None:
+        for x, y in shuffled(self._workload, *self._material.epoch):
+            loss = self._step(x, y)
+        jax.block_until_ready(loss)
 
     def steps(self, count: int) -> float:
         """So many steps; the loss of the last one."""

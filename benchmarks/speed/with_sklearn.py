@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import sklearn
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from .architecture import Dense
-from .material import Material, batches
+from .material import Material, batches, timed
 from .workloads import Workload
 
 VERSIONS = {"sklearn": sklearn.__version__}
@@ -23,7 +25,7 @@ class Trainer:
         self._model = MLPClassifier(
             widths[:-1], alpha=0.0, batch_size=workload.batch, learning_rate_init=workload.rate, shuffle=False
         )
-        self._x = material.x
+        self._x, self._material = material.x, material
         self._batches = batches(workload, material.x, material.y)
         self._classes = range(workload.classes)
         self._model.partial_fit(*self._batches[0], classes=self._classes)  # makes the arrays that are filled below
@@ -37,6 +39,13 @@ class Trainer:
         """A function that gives the logits of the first rows, from one NumPy array to another."""
         x = self._x[:rows]
         return lambda: self._model.predict_log_proba(x)
+
+    def epochs(self, count: int) -> float:
+        """Seconds of epochs of `fit`."""
+        model = MLPClassifier(**{**self._model.get_params(), "max_iter": count, "shuffle": True, "tol": 0.0})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return timed(1, lambda: model.fit(*self._material.epoch))
 
     def steps(self, count: int) -> float:
         """So many steps; the loss of the last one."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from . import architecture as to_build
 from . import channels_first
-from .material import Arrays, Material, batches
+from .material import Arrays, Material, batches, timed
 from .workloads import Workload
 
 VERSIONS = {"torch": torch.__version__, "torch threads": str(torch.get_num_threads())}
@@ -96,6 +98,7 @@ class Trainer:
         compiled: bool = False,
         adam: str = "fused",
     ) -> None:
+        self._workload, self._material = workload, material
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
         arrays = channels_first.parameters(workload.chain, workload.shape, material.arrays)
         self._network = build(workload.chain, workload.shape, arrays).to(memory_format=self._layout)
@@ -120,13 +123,31 @@ class Trainer:
 
         return logits
 
+    def epochs(self, count: int) -> float:
+        """Seconds of epochs of a shuffling `DataLoader`."""
+        return timed(count, self._epoch)
+
+    def _epoch(self) -> None:
+        for x, y in self._loader:
+            self._step(x.contiguous(memory_format=self._layout), y)
+
+    @cached_property
+    def _loader(self) -> Any:
+        x, y = self._material.epoch
+        tensors = torch.from_numpy(channels_first.signal(x)), torch.from_numpy(y).long()
+        return DataLoader(TensorDataset(*tensors), self._workload.batch, shuffle=True)
+
+    def _step(self, x: Any, y: Any) -> Any:
+        self._adam.zero_grad()
+        loss = self._loss(x, y)
+        loss.backward()
+        self._adam.step()
+        return loss
+
     def steps(self, count: int) -> float:
         """So many steps; the loss of the last one."""
         loss: Any = None
         for i in range(self._done, self._done + count):
-            self._adam.zero_grad()
-            loss = self._loss(*self._batches[i % len(self._batches)])
-            loss.backward()
-            self._adam.step()
+            loss = self._step(*self._batches[i % len(self._batches)])
         self._done += count
         return float(loss.detach())
