@@ -125,6 +125,18 @@ def test_signals_computed_anew_are_not_kept(block):
     assert memory(remat=True) < 40
 
 
+def test_parameters_of_groups_that_come_out_even_are_not_copied():
+    def copied(copies):
+        layer = nn.Repeat(nn.Sequential("tanh", nn.Dense(128)), copies, remat=True)
+        params, state = layer.init(jax.random.key(0), (128,))
+        slope = jax.jit(jax.grad(lambda p, x: layer.apply(p, state, x)[0].sum()))
+        memory = slope.lower(params, jnp.ones((2, 128))).compile().memory_analysis().temp_size_in_bytes
+        return memory / sum(a.nbytes for a in jax.tree.leaves(params))
+
+    assert copied(37) > 0.9  # a prime
+    assert copied(40) < 0.4  # a group of them at a time
+
+
 def test_every_layer_inside_is_observed_in_order():
     net = nn.Sequential(
         stem=nn.Dense(6),

@@ -26,13 +26,13 @@ Records = dict[int, Record]
 TakesPart = Callable[[Contestant], bool]
 
 
-def arguments(program: str, text: str | None, workloads: tuple[int, ...] = ALL) -> argparse.Namespace:
-    """What the command line asks for; these workloads, if none are named."""
+def arguments(program: str, text: str | None, workloads: tuple[int, ...] = ALL, rounds: int = 7) -> argparse.Namespace:
+    """What the command line asks for; these workloads and so many rounds, if it says nothing of them."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(program, description=text, formatter_class=raw)
     parser.add_argument("--only", type=numbers, default=workloads, help="workloads, by number")
     parser.add_argument("--contestants", type=names, help=f"some of {', '.join(c.name for c in CONTESTANTS)}")
-    parser.add_argument("--rounds", type=int, default=7, help="of each contestant; the median counts")
+    parser.add_argument("--rounds", type=int, default=rounds, help="of each contestant; the median counts")
     parser.add_argument("--seconds", type=float, default=1.5, help="of each turn, about")
     parser.add_argument("--report", action="store_true", help="print the tables and run nothing")
     return parser.parse_args()

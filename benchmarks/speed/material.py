@@ -21,6 +21,9 @@ SEED = 0
 ROWS = 60_000
 """Of an epoch."""
 
+EPOCHS = 10
+"""After which a network is not expected to learn more."""
+
 
 @dataclass(frozen=True)
 class Material:
@@ -29,17 +32,20 @@ class Material:
     Attributes:
         x: examples, channels last, shape (batches * batch, *shape).
         y: class indices.
-        arrays: the kernels and biases.
+        arrays: the kernels and biases; none, where those are wanted that the library draws.
+        held: how many of the examples, the first ones, are not for epochs.
     """
 
     x: Any
     y: Any
     arrays: Arrays
+    held: int = 0
 
     @cached_property
     def epoch(self) -> tuple[Any, Any]:
-        """As many examples as an epoch has: these over and over, each with a place of its own in memory."""
-        return np.resize(self.x, (ROWS, *self.x.shape[1:])), np.resize(self.y, ROWS)
+        """As many examples as an epoch has, those there are over and over, each with a place of its own in memory."""
+        x, y = self.x[self.held :], self.y[self.held :]
+        return np.resize(x, (ROWS, *x.shape[1:])), np.resize(y, ROWS)
 
 
 def data(workload: Workload) -> tuple[Any, Any]:
@@ -49,16 +55,16 @@ def data(workload: Workload) -> tuple[Any, Any]:
     return x, generator.integers(0, workload.classes, rows, dtype=np.int32)
 
 
-def write(path: Path, x: Any, y: Any, arrays: Arrays) -> None:
+def write(path: Path, x: Any, y: Any, arrays: Arrays, held: int = 0) -> None:
     """Into a file."""
-    np.savez(path, x=x, y=y, **arrays)
+    np.savez(path, x=x, y=y, held=held, **arrays)
 
 
 def read(path: Path) -> Material:
     """From the file."""
     with np.load(path) as found:
         arrays = {name: found[name] for name in found.files}
-    return Material(arrays.pop("x"), arrays.pop("y"), arrays)
+    return Material(arrays.pop("x"), arrays.pop("y"), held=int(arrays.pop("held")), arrays=arrays)
 
 
 def batches(workload: Workload, x: Any, y: Any) -> list[tuple[Any, Any]]:

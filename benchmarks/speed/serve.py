@@ -2,9 +2,12 @@
 
     python -m speed.serve with_torch
 
-`load` takes a workload's number, the file of its material and options of the trainer, and gives versions and cores.
+`load` takes a workload's number, the file of its material, options of the trainer, a seed and, if it is another than the
+workload's, the size of a batch; it gives versions and cores.
 `steps` takes a count and gives seconds and the last loss.
 `epochs` takes a count, and gives seconds and the examples of one.
+`learn` takes an accuracy and gives those after each epoch, the last of which reaches it if any does, and the seconds
+that it took to find them.
 `predict` takes a number of rows and a count, and gives seconds and the first row's logits less their mean.
 `memory` gives the largest resident size, `rates` those of the machine, where the module is `limit`; `bye` ends it.
 """
@@ -17,11 +20,15 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .material import ROWS
+import numpy as np
+
+from .material import EPOCHS, ROWS, Material, read
+from .workloads import BY_NUMBER
 
 Answer = dict[str, Any]
 
@@ -36,15 +43,17 @@ class Server:
     def __init__(self, module: str) -> None:
         self._module = module
         self._trainer: Any = None
+        self._material: Material
         self._predictors: dict[int, Callable[[], Any]] = {}
 
-    def load(self, workload: int, file: str, options: dict[str, Any]) -> Answer:
+    def load(
+        self, workload: int, file: str, options: dict[str, Any], seed: int = 0, batch: int | None = None
+    ) -> Answer:
         """Make the trainer."""
-        from .material import read
-        from .workloads import BY_NUMBER
-
-        library = import_module(f"speed.{self._module}")
-        self._trainer = library.Trainer(BY_NUMBER[workload], read(Path(file)), **options)
+        library, chosen = import_module(f"speed.{self._module}"), BY_NUMBER[workload]
+        self._material = read(Path(file))
+        np.random.seed(seed)
+        self._trainer = library.Trainer(replace(chosen, batch=batch or chosen.batch), self._material, **options)
         return {"versions": library.VERSIONS, "cores": len(os.sched_getaffinity(0))}
 
     def steps(self, count: int) -> Answer:
@@ -56,6 +65,28 @@ class Server:
     def epochs(self, count: int) -> Answer:
         """Go through `ROWS` examples in a new order each time, as users of the library do."""
         return {"seconds": self._trainer.epochs(count), "value": ROWS}
+
+    def learn(self, target: float) -> Answer:
+        """Train as users of the library do, until the examples held out are told so well, or no more is to be had."""
+        accuracies: list[float] = []
+        spent = 0.0
+
+        def judge() -> bool:
+            nonlocal spent
+            start, held = time.perf_counter(), self._material.held
+            found = np.asarray(self._trainer.predictor(held)()).argmax(-1) == self._material.y[:held]
+            accuracies.append(float(found.mean()))
+            spent += time.perf_counter() - start
+            return accuracies[-1] >= target
+
+        getattr(self._trainer, "learn", self._learn)(judge)
+        return {"seconds": spent, "value": accuracies}
+
+    def _learn(self, judge: Callable[[], bool]) -> None:
+        for _ in range(EPOCHS):
+            self._trainer.epochs(1)
+            if judge():
+                return
 
     def predict(self, rows: int, count: int) -> Answer:
         """Predict the first rows over and over, from a NumPy array to a NumPy array."""
@@ -83,6 +114,7 @@ class Server:
             "load": self.load,
             "steps": self.steps,
             "epochs": self.epochs,
+            "learn": self.learn,
             "predict": self.predict,
             "memory": self.memory,
             "rates": self.rates,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 
 import jax
@@ -55,7 +55,7 @@ def _layer(layer: to_build.Layer) -> object:
 
 def model_of(workload: Workload, arrays: Arrays) -> capas.Model:
     """The network with those parameters."""
-    model = capas.init(build(workload.chain), workload.shape)
+    model = capas.init(build(workload.chain), workload.shape, seed=np.random.randint(2**31))
     return replace(model, params=_nested({**dict(paths(model.params)), **arrays}))
 
 
@@ -77,14 +77,18 @@ class Trainer:
 
     def __init__(self, workload: Workload, material: Material, precision: str = "float32") -> None:
         self._model = model_of(workload, material.arrays)
-        self._x, self._workload, self._material = material.x, workload, material
-        optimizer = optax.adam(workload.rate)
-        data = examples((material.x, material.y))
-        objective = Objective(self._model.network, losses.softmax_cross_entropy, {}, 0, precision)
-        self._runner = Runner(make_step(objective, optimizer), 1, objective.inputs(data), options_for(self._model))
-        self._now = begin(self._model.params, self._model.state, optimizer)
-        self._order = np.arange(data.rows, dtype=np.int32).reshape(workload.batches, workload.batch)
+        self._x, self._workload, self._material, self._precision = material.x, workload, material, precision
+        self._optimizer = optax.adam(workload.rate)
+        self._now = begin(self._model.params, self._model.state, self._optimizer)
+        self._order = np.arange(workload.batches * workload.batch, dtype=np.int32).reshape(-1, workload.batch)
         self._done = 0
+
+    @cached_property
+    def _runner(self) -> Runner:
+        data = examples((self._material.x, self._material.y))
+        objective = Objective(self._model.network, losses.softmax_cross_entropy, {}, 0, self._precision)
+        step = make_step(objective, self._optimizer)
+        return Runner(step, 1, objective.inputs(data), options_for(self._model))
 
     def predictor(self, rows: int) -> Callable[[], Any]:
         """A function that gives the logits of the first rows, from one NumPy array to another."""
@@ -105,6 +109,15 @@ class Trainer:
             progress=False,
         )
         return ends[-1] - ends[0]
+
+    def learn(self, judge: Callable[[], bool]) -> None:
+        """`fit` as it is, until it is over or the judge is content."""
+
+        def after(record: Any, model: capas.Model) -> bool:
+            self._model = model
+            return judge()
+
+        capas.fit(self._model, self._material.epoch, seed=np.random.randint(2**31), callbacks=[after], progress=False)
 
     def steps(self, count: int) -> float:
         """So many steps; the loss of the last one."""

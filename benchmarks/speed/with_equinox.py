@@ -18,7 +18,6 @@ from .material import Arrays, Material, batches, shuffled, timed
 from .workloads import Workload
 
 VERSIONS = {"equinox": eqx.__version__, "jax": jax.__version__, "optax": optax.__version__}
-KEY = jax.random.key(0)
 AXIS = "batch"
 
 
@@ -56,13 +55,13 @@ def build(chain: to_build.Chain, shape: to_build.Shape, arrays: Arrays, path: st
 
 
 def _layer(layer: to_build.Layer, shape: to_build.Shape, arrays: Arrays, path: str) -> Any:
-    rank = len(shape) - 1
+    rank, key = len(shape) - 1, jax.random.key(np.random.randint(2**31))
     match layer:
         case to_build.Dense(features):
-            return _filled(eqx.nn.Linear(shape[-1], features, key=KEY), arrays, path)
+            return _filled(eqx.nn.Linear(shape[-1], features, key=key), arrays, path)
         case to_build.Conv(features, window, stride, bias):
             padding = [(n // 2, n // 2) for n in window]
-            made = eqx.nn.Conv(rank, shape[-1], features, window, stride, padding, use_bias=bias, key=KEY)
+            made = eqx.nn.Conv(rank, shape[-1], features, window, stride, padding, use_bias=bias, key=key)
             return _filled(made, arrays, path)
         case to_build.BatchNorm():
             return eqx.nn.BatchNorm(shape[-1], AXIS, mode="batch")
@@ -82,6 +81,8 @@ def _layer(layer: to_build.Layer, shape: to_build.Shape, arrays: Arrays, path: s
 
 
 def _filled(module: Any, arrays: Arrays, path: str) -> Any:
+    if not arrays:
+        return module
     weight = jnp.asarray(arrays[f"{path}/weight"])
     module = eqx.tree_at(lambda m: m.weight, module, weight)
     if f"{path}/bias" not in arrays:

@@ -49,7 +49,7 @@ def build(chain: to_build.Chain, shape: to_build.Shape, arrays: Arrays, path: st
 
 
 def _layer(layer: to_build.Layer, shape: to_build.Shape, arrays: Arrays, path: str) -> Any:
-    rngs = nnx.Rngs(0)
+    rngs = nnx.Rngs(np.random.randint(2**31))
     match layer:
         case to_build.Dense(features):
             return _filled(nnx.Linear(shape[-1], features, rngs=rngs), arrays, path)
@@ -75,6 +75,8 @@ def _layer(layer: to_build.Layer, shape: to_build.Shape, arrays: Arrays, path: s
 
 
 def _filled(module: Any, arrays: Arrays, path: str) -> Any:
+    if not arrays:
+        return module
     module.kernel = nnx.Param(jnp.asarray(arrays[f"{path}/weight"]))
     if f"{path}/bias" in arrays:
         module.bias = nnx.Param(jnp.asarray(arrays[f"{path}/bias"]))

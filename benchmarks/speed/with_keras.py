@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import keras
+import numpy as np
 from keras import layers, ops
 
 from . import architecture as to_build
@@ -84,7 +85,8 @@ def _applied(layer: to_build.Layer, x: Any, arrays: Arrays, path: str) -> Any:
 
 def _filled(layer: Any, x: Any, arrays: Arrays, path: str) -> Any:
     y = layer(x)
-    layer.set_weights([arrays[f"{path}/{name}"] for name in ("weight", "bias") if f"{path}/{name}" in arrays])
+    if arrays:
+        layer.set_weights([arrays[f"{path}/{name}"] for name in ("weight", "bias") if f"{path}/{name}" in arrays])
     return y
 
 
@@ -92,6 +94,7 @@ class Trainer:
     """`fit` over the batches in order, whole passes in one call."""
 
     def __init__(self, workload: Workload, material: Material) -> None:
+        keras.utils.set_random_seed(np.random.randint(2**31))
         self._model = build(workload.chain, workload.shape, material.arrays)
         self._model.compile(
             keras.optimizers.Adam(workload.rate, epsilon=1e-8),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from .architecture import Dense
-from .material import Material, batches, timed
+from .material import EPOCHS, Material, batches, shuffled, timed
 from .workloads import Workload
 
 VERSIONS = {"sklearn": sklearn.__version__}
@@ -25,11 +27,11 @@ class Trainer:
         self._model = MLPClassifier(
             widths[:-1], alpha=0.0, batch_size=workload.batch, learning_rate_init=workload.rate, shuffle=False
         )
-        self._x, self._material = material.x, material
+        self._x, self._workload, self._material = material.x, workload, material
         self._batches = batches(workload, material.x, material.y)
         self._classes = range(workload.classes)
         self._model.partial_fit(*self._batches[0], classes=self._classes)  # makes the arrays that are filled below
-        for i, layer in enumerate(self._model.coefs_):
+        for i, layer in enumerate(self._model.coefs_ if material.arrays else ()):
             layer[...] = material.arrays[f"{2 * i}/weight"]
             self._model.intercepts_[i][...] = material.arrays[f"{2 * i}/bias"]
         del self._model._optimizer
@@ -46,6 +48,15 @@ class Trainer:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             return timed(1, lambda: model.fit(*self._material.epoch))
+
+    def learn(self, judge: Callable[[], bool]) -> None:
+        """Epochs of batches of the default size, of a model with the default weights."""
+        model = self._model = MLPClassifier(self._model.hidden_layer_sizes, random_state=np.random.randint(2**31))
+        for _ in range(EPOCHS):
+            for x, y in shuffled(replace(self._workload, batch=200), *self._material.epoch):
+                model.partial_fit(x, y, classes=self._classes)
+            if judge():
+                return
 
     def steps(self, count: int) -> float:
         """So many steps; the loss of the last one."""

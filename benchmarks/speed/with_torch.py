@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -75,7 +76,7 @@ def _layer(layer: to_build.Layer, shape: to_build.Shape, arrays: Arrays, path: s
 
 def _filled(module: nn.Module, arrays: Arrays, path: str) -> nn.Module:
     with torch.no_grad():
-        for name, parameter in module.named_parameters():
+        for name, parameter in module.named_parameters() if arrays else ():
             parameter.copy_(torch.from_numpy(arrays[f"{path}/{name}"]))
     return module
 
@@ -99,6 +100,7 @@ class Trainer:
         adam: str = "fused",
     ) -> None:
         self._workload, self._material = workload, material
+        torch.manual_seed(np.random.randint(2**31))
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
         arrays = channels_first.parameters(workload.chain, workload.shape, material.arrays)
         self._network = build(workload.chain, workload.shape, arrays).to(memory_format=self._layout)

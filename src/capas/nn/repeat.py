@@ -96,7 +96,7 @@ class Repeat(Layer):
     def _in_groups(self, block: Any, x: Array, stacked: Any) -> tuple[Array, Tree]:
         """About the root of `copies` groups: what is inside one is kept only while the way back goes through it."""
         again = partial(jax.checkpoint, prevent_cse=False)
-        size = math.isqrt(self.copies)
+        size = _group(self.copies)
         cut = self.copies - self.copies % size
         whole, rest = (jax.tree.map(lambda a, part=part: a[part], stacked) for part in (slice(cut), slice(cut, None)))
         groups = jax.tree.map(lambda a: a.reshape(-1, size, *a.shape[1:]), whole)
@@ -106,6 +106,8 @@ class Repeat(Layer):
             return jax.lax.scan(again(block), x, inner)
 
         x, states = jax.lax.scan(group, x, groups)
+        if cut == self.copies:
+            return x, jax.tree.map(lambda a: a.reshape(cut, *a.shape[2:]), states)
         x, last = group(x, rest)
         return x, jax.tree.map(lambda a, b: jnp.concatenate([a.reshape(cut, *a.shape[2:]), b]), states, last)
 
@@ -116,3 +118,10 @@ class Repeat(Layer):
                 x, new = block(x, jax.tree.map(lambda a, i=i: a[i], stacked))
             states.append(new)
         return x, jax.tree.map(lambda *copies: jnp.stack(copies), *states)
+
+
+def _group(copies: int) -> int:
+    """How many copies are a group: about the root, and if possible a divisor, since what is left over is copied."""
+    root = math.isqrt(copies)
+    divisors = [n for n in range(root // 2 + 1, 2 * root) if copies % n == 0]
+    return min(divisors, key=lambda n: abs(n - root), default=root)
