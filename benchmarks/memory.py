@@ -1,8 +1,8 @@
 """How much memory does training take as a network gets deeper, and what does `remat` save?
 
 Plain networks of width 512, batches of 1024, Adam: two steps, each depth in a process of its own. "signals" is what the
-compiled steps keep beside parameters, their gradients, the optimizer and the data, as XLA has laid it out; "peak" is the
-largest resident size of the process. Draws docs/_static/memory.svg and writes the table of docs/performance.md.
+compiled steps keep beside parameters, their gradients, the optimizer and the data, as XLA has laid it out; "peak" is
+the largest resident size of the process. Draws docs/_static/memory.svg and writes the table of docs/performance.md.
 
     memory.py                 everything
     memory.py --one 100 1     a depth, with remat, in this process

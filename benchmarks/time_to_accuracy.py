@@ -58,10 +58,8 @@ def learn(workload: Workload, contestant: Contestant, file: Path, seed: int) -> 
     with TemporaryDirectory() as folder:
         process = Process(contestant.module, Path(folder))
         try:
-            batch, options = BATCHES.get(contestant.name), dict(contestant.options)
-            row |= process.ask(
-                "load", workload=workload.number, file=str(file), options=options, seed=seed, batch=batch
-            )
+            own = {"options": dict(contestant.options), "batch": BATCHES.get(contestant.name)}
+            row |= process.ask("load", workload=workload.number, file=str(file), seed=seed, **own)
             found = process.ask("learn", target=row["target"])
             row |= {"seconds": perf_counter() - process.started - found["seconds"], "accuracies": found["value"]}
         except RefusedError as refusal:
@@ -91,16 +89,14 @@ def _line(name: str, rows: list[Row]) -> tuple[float, tuple[str, ...]]:
     return seconds, (name, f"{seconds:.1f}", epochs, f"{len(there)} of {len(rows)}", f"{best:.4f}")
 
 
-def run(asked: argparse.Namespace, rows: list[Row]) -> Iterator[list[Row]]:
-    """What is asked for, one after another: all rows after each."""
+def run(asked: argparse.Namespace) -> Iterator[Row]:
+    """What is asked for, one after another."""
     for workload in map(BY_NUMBER.__getitem__, asked.only):
         with TemporaryDirectory() as folder:
             write(workload, file := Path(folder, "images.npz"))
             contestants = chosen(workload, asked.contestants, lambda c: c.trains and c.predicts)
             for contestant, seed in product(contestants, range(asked.rounds)):
-                row = {**learn(workload, contestant, file, seed), "commit": commit()}
-                rows = [r for r in rows if any(r[key] != row[key] for key in ("workload", "name", "seed"))] + [row]
-                yield rows
+                yield {**learn(workload, contestant, file, seed), "commit": commit()}
 
 
 def main() -> None:
@@ -109,9 +105,9 @@ def main() -> None:
     console, path = Console(highlight=False, soft_wrap=True, width=WIDTH), FOLDER / "time_to_accuracy.json"
     console.print(environment.describe())
     rows: list[Row] = json.loads(path.read_text()) if path.exists() else []
-    for rows in [] if asked.report else run(asked, rows):
+    for row in [] if asked.report else run(asked):
+        rows = [r for r in rows if any(r[key] != row[key] for key in ("workload", "name", "seed"))] + [row]
         path.write_text(json.dumps(rows, indent=1) + "\n")
-        row = rows[-1]
         console.print(row["name"], row["seed"], row.get("refused") or f"{row['seconds']:.1f} s {row['accuracies']}")
     grids = [*tables(rows)]
     console.print(*(grid.rich() for grid in grids))

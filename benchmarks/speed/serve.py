@@ -2,8 +2,8 @@
 
     python -m speed.serve with_torch
 
-`load` takes a workload's number, the file of its material, options of the trainer, a seed and, if it is another than the
-workload's, the size of a batch; it gives versions and cores.
+`load` takes a workload's number, the file of its material, options of the trainer, a seed and, if it is another than
+the workload's, the size of a batch; it gives versions and cores.
 `steps` takes a count and gives seconds and the last loss.
 `epochs` takes a count, and gives seconds and the examples of one.
 `learn` takes an accuracy and gives those after each epoch, the last of which reaches it if any does, and the seconds
