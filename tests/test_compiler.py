@@ -91,10 +91,12 @@ def test_training_has_the_options(monkeypatch):
         capas.fit(model, data, validation=None, progress=False)
 
 
-def test_training_without_convolutions_has_none(monkeypatch):
+def test_training_of_dense_layers_has_them_for_large_batches_alone(monkeypatch):
     monkeypatch.setattr("capas.train.step.options", lambda: {"xla_no_such_option": True})
-    model = capas.init(nn.Repeat(nn.Dense(3), 2), (3,))
-    capas.fit(model, (np.ones((8, 3)), np.arange(8) % 2), validation=None, progress=False)
+    model, data = capas.init(nn.Repeat(nn.Dense(3), 2), (3,)), (np.ones((512, 3)), np.arange(512) % 2)
+    capas.fit(model, data, batch_size=255, epochs=1, validation=None, progress=False)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="xla_no_such_option"):
+        capas.fit(model, data, batch_size=256, epochs=1, validation=None, progress=False)
 
 
 def test_other_programs_of_capas_have_the_options(monkeypatch):

@@ -88,7 +88,7 @@ class Trainer:
         data = examples((self._material.x, self._material.y))
         objective = Objective(self._model.network, losses.softmax_cross_entropy, {}, 0, self._precision)
         step = make_step(objective, self._optimizer)
-        return Runner(step, 1, objective.inputs(data), options_for(self._model))
+        return Runner(step, 1, objective.inputs(data), options_for(self._model, self._workload.batch))
 
     def predictor(self, rows: int) -> Callable[[], Any]:
         """A function that gives the logits of the first rows, from one NumPy array to another."""

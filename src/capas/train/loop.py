@@ -111,7 +111,8 @@ class Training:
     def _runner(self) -> Runner:
         resident = self._resident()
         data = None if resident is None else self.objective.inputs(resident.data)
-        return Runner(make_step(self.objective, self.optimizer), self._width, data, options_for(self.model))
+        asked = options_for(self.model, self.feed.batch_size if isinstance(self.feed, ArrayFeed) else 0)
+        return Runner(make_step(self.objective, self.optimizer), self._width, data, asked)
 
     def _chunks(self, epoch: int, pace: Pace) -> Iterator[tuple[Chunk, int]]:
         if (resident := self._resident()) is not None:

@@ -84,10 +84,15 @@ def make_step(objective: Objective, optimizer: optax.GradientTransformation) -> 
     return step
 
 
-def options_for(model: Model) -> Options | None:
-    """`options`, for networks with convolutions; in others oneDNN would make gradients that are slower without it."""
+MANY = 256
+"""Examples in a batch from which on oneDNN is the faster one for gradients of matrices too."""
+
+
+def options_for(model: Model, batch_size: int) -> Options | None:
+    """`options`, where it pays: for networks with convolutions, and for large batches."""
     declared = paths(model.network.parameters(model.input_shape))
-    return options() if any(len(parameter.shape) > 2 for _, parameter in declared) else None
+    pays = batch_size >= MANY or any(len(parameter.shape) > 2 for _, parameter in declared)
+    return options() if pays else None
 
 
 Chunk = HostArray | Sequence[Examples]
