@@ -73,10 +73,11 @@ def panel(rows: pd.DataFrame, power: int, title: str) -> Any:
     name = rows.columns[0]
     last = rows.iloc[-1]
     line = pd.DataFrame({name: rows[name], "ms": last.ms * (rows[name] / last[name]) ** power})
+    line = line[line.ms >= rows.ms.min()]
     x = alt.X(name, scale=alt.Scale(type="log", nice=False), axis=alt.Axis(values=list(rows[name]), grid=False))
-    y = alt.Y("ms", scale=alt.Scale(type="log", domainMin=rows.ms.min() / 2, clamp=True), title="ms a step")
+    y = alt.Y("ms", scale=alt.Scale(type="log"), title="ms a step")
     measured = alt.Chart(rows, title=title, width=300, height=220).mark_line(point=True).encode(x=x, y=y)
-    return alt.Chart(line).mark_line(strokeDash=[4, 4], color="gray", clip=True).encode(x=x, y=y) + measured
+    return alt.Chart(line).mark_line(strokeDash=[4, 4], color="gray").encode(x=x, y=y) + measured
 
 
 def table(rows: pd.DataFrame, title: str) -> Grid:
