@@ -211,7 +211,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path):
     )
 
 
-def test_calls_are_as_long_as_progress_can_wait():
+def test_calls_are_as_long_as_progress_can_wait(monkeypatch):
+    monkeypatch.setattr("capas.train.loop.ROWS_PER_CALL", 64)
     pace, seen = Pace(), []
     for seconds in (3.0, 0.1, 0.1, 0.1, 0.1, 0.1, 0.5, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0):
         pace.learn(seconds)
@@ -235,9 +236,9 @@ def exploding(x):
     return jnp.where(jnp.abs(x) > 50, jnp.inf, x)
 
 
-@pytest.mark.parametrize("chunk", [4, 64])
-def test_a_loss_that_explodes_names_the_layer_and_keeps_the_last_good_step(chunk, monkeypatch):
-    monkeypatch.setattr("capas.train.loop.STEPS_PER_CALL", chunk)
+@pytest.mark.parametrize("together", [4, 64])
+def test_a_loss_that_explodes_names_the_layer_and_keeps_the_last_good_step(together, monkeypatch):
+    monkeypatch.setattr("capas.train.loop.ROWS_PER_CALL", 10 * together)
     net = nn.Sequential(body=nn.Sequential(nn.Dense(8), "tanh", nn.Dense(8), exploding), head=nn.Dense(1))
     settings = {"loss": losses.mse, "validation": None, "batch_size": 10, "optimizer": optax.sgd(-0.03), "epochs": 40}
     target = X[:, :1]

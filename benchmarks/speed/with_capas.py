@@ -16,7 +16,6 @@ import capas
 from capas import losses, nn
 from capas.nn.layer import paths
 from capas.train.data import HostArray, examples
-from capas.train.loop import STEPS_PER_CALL
 from capas.train.step import Objective, Runner, begin, make_step, options_for
 
 from . import architecture as to_build
@@ -123,11 +122,11 @@ class Trainer:
         """So many steps; the loss of the last one."""
         values: Any = None
         while count > 0:
-            taken = min(count, STEPS_PER_CALL)
+            taken = min(count, len(self._order))
             self._now, values = self._runner.run(self._now, self._chunk(taken), taken)
             count, self._done = count - taken, self._done + taken
         return float(values[-1, 0])
 
     def _chunk(self, count: int) -> HostArray:
         which = (self._done + np.arange(count)) % len(self._order)
-        return np.resize(self._order[which], (STEPS_PER_CALL, self._order.shape[1]))
+        return np.resize(self._order[which], self._order.shape)

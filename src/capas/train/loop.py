@@ -26,8 +26,12 @@ from .step import Chunk, Objective, Runner, TrainState, begin, make_step, option
 Callback = Callable[[Record, Model], bool | None]
 """Called after each epoch with its record and the model as it is; a true answer ends training."""
 
-STEPS_PER_CALL = 64
+ROWS_PER_CALL = 65_536
+"""Examples in the steps of one compiled call, at most."""
+
 STEPS_PER_CHUNK = 16
+"""Of batches that are not in memory."""
+
 SHORT, LONG = 0.25, 1.0
 """Seconds that a call should take: less costs more calls, more lets the progress bar stand."""
 
@@ -43,7 +47,7 @@ class Pace:
         if seconds > LONG:
             self.steps = max(self.steps // 2, 1)
         elif seconds < SHORT:
-            self.steps = min(self.steps * 2, STEPS_PER_CALL)
+            self.steps = min(self.steps * 2, ROWS_PER_CALL)
 
 
 @dataclass
@@ -181,7 +185,7 @@ class Training:
 
 def _rows(order: HostArray, pace: Pace) -> Iterator[tuple[HostArray, int]]:
     """An epoch's rows in chunks of one shape, each with the number of its steps that count."""
-    width, start = min(len(order), STEPS_PER_CALL), 0
+    width, start = min(len(order), max(ROWS_PER_CALL // order.shape[1], 1)), 0
     while start < len(order):
         rows = order[start : start + min(pace.steps, width)]
         start += len(rows)
