@@ -92,7 +92,7 @@ class Trainer:
     def predictor(self, rows: int) -> Callable[[], Any]:
         """A function that gives the logits of the first rows, from one NumPy array to another."""
         x = self._x[:rows]
-        return lambda: np.asarray(self._model(x))
+        return lambda: self._model.predict(x, batch_size=rows)
 
     def epochs(self, count: int) -> float:
         """Seconds of epochs of `fit`, without the first, in which it compiles."""

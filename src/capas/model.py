@@ -61,9 +61,11 @@ class Model:
             >>> model(jnp.ones((32, 784))).shape, model(jnp.ones(784)).shape
             ((32, 10), (10,))
         """
-        x = jnp.asarray(x)
+        x = x if isinstance(x, np.ndarray) else jnp.asarray(x)
         lead = x.ndim - len(self.input_shape)
         self.require_input(x.shape, lead)
+        if lead == 1:
+            return _forward(self.network, self.params, self.state, x)
         y = _forward(self.network, self.params, self.state, x.reshape(-1, *self.input_shape))
         return y.reshape(*x.shape[:lead], *y.shape[1:])
 
