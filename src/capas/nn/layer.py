@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from ..errors import located
@@ -162,8 +163,14 @@ def draw(parameter: Parameter, key: PRNGKeyArray, sample: Sampler) -> Array:
         return sample(key, parameter)
     one = replace(parameter, copies=())
     count = parameter.size // one.size
-    stacked = jnp.stack([sample(k, one) for k in split(key, count)])
-    return stacked.reshape(*parameter.copies, *parameter.shape)
+    return _stacked([sample(k, one) for k in split(key, count)]).reshape(*parameter.copies, *parameter.shape)
+
+
+def _stacked(arrays: list[Array]) -> Array:
+    """Along a new first axis; on the host, where they have values: a program for a thousand takes long to make."""
+    if any(isinstance(array, jax.core.Tracer) for array in arrays):
+        return jnp.stack(arrays)
+    return jnp.asarray(np.stack(arrays))
 
 
 def run(
