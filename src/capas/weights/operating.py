@@ -60,12 +60,12 @@ class Reading(NamedTuple):
 
     def asymmetry(self, power: float) -> float:
         """(E f)² / E f² of a normal z of this variance: the share that is the same for all inputs."""
-        mean, second = _moments(self, power)
-        return mean**2 / second if second > 0 else 0.0
+        second = _moment(self, power, 2)
+        return _moment(self, power, 1) ** 2 / second if self.functions and second > 0 else 0.0
 
     def second(self, power: float) -> float:
         """E f(z)² of a normal z of this variance, exactly. Raises `ArgumentError` where it is zero."""
-        _, second = _moments(self, power)
+        second = _moment(self, power, 2)
         if second > 0:
             return second
         raise ArgumentError(
@@ -126,15 +126,14 @@ def kinks(function: Callable[[jax.Array], jax.Array]) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _moments(reading: Reading, power: float) -> tuple[float, float]:
-    """E f and E f²: by the nodes of `moments` for functions that are known, adaptively for others."""
+def _moment(reading: Reading, power: float, order: int) -> float:
+    """E f or E f²: by the nodes of `moments` for functions that are known, adaptively for others."""
     if not reading.functions:
-        return 0.0, power
+        return power if order == 2 else 0.0
     if all(function.name for function in reading.functions):
         found = moments(reading, np.array([power]))
-        return float(found.mean[0]), float(found.second[0])
-    std = math.sqrt(power)
-    return expectation(reading.__call__, std=std), expectation(lambda z: reading(z) ** 2, std=std)
+        return float((found.mean if order == 1 else found.second)[0])
+    return expectation(lambda z: reading(z) ** order, std=math.sqrt(power))
 
 
 @lru_cache(maxsize=256)
