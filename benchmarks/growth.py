@@ -20,11 +20,11 @@ import pandas as pd
 from maps.grid import Grid, write
 from maps.results import commit
 from rich.console import Console
+from speed.with_capas import runner
 
 import capas
-from capas import losses, nn
-from capas.train.data import examples
-from capas.train.step import Objective, Runner, begin, make_step
+from capas import nn
+from capas.train.step import begin
 
 BATCH, INPUTS, CLASSES = 128, 784, 10
 DEPTHS = (1, 3, 10, 30, 100, 300, 1000, 3000)
@@ -42,14 +42,13 @@ def network(depth: int, width: int) -> nn.Layer:
 def seconds(net: nn.Layer) -> float:
     """Of a step: the fastest of some calls of at least a fifth of a second each."""
     model, optimizer = capas.init(net, (INPUTS,), scheme=capas.weights.He()), optax.adam(1e-3)
-    data = examples((np.ones((BATCH, INPUTS), np.float32), np.arange(BATCH) % CLASSES))
-    objective = Objective(net, losses.softmax_cross_entropy, {}, 0, "float32")
-    runner = Runner(make_step(objective, optimizer), 1, data)
+    data = np.ones((BATCH, INPUTS), np.float32), np.arange(BATCH) % CLASSES
+    training = runner(model, data, optimizer, BATCH)
     now, rows = begin(model.params, {}, optimizer), np.resize(np.arange(BATCH, dtype=np.int32), (64, BATCH))
 
     def call(count: int) -> float:
         start = time.perf_counter()
-        runner.run(now, rows, count)
+        training.run(now, rows, count)
         return (time.perf_counter() - start) / count
 
     call(1)

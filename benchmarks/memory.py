@@ -1,6 +1,6 @@
 """How much memory does training take as a network gets deeper, and what does `remat` save?
 
-Plain networks of width 512, batches of 1024, Adam: two steps, each depth in a process of its own. "signals" is what the
+Plain networks of width 512, batches of 1024, Adam: some steps, each depth in its own process. "signals" is what the
 compiled steps keep beside parameters, their gradients, the optimizer and the data, as XLA has laid it out; "peak" is
 the largest resident size of the process. Draws docs/_static/memory.svg and writes the table of docs/performance.md.
 
@@ -29,10 +29,12 @@ import pandas as pd
 from maps.grid import Grid, write
 from maps.results import commit
 from rich.console import Console
+from speed.serve import peak
+from speed.with_capas import runner
 
-from capas import losses, nn
-from capas.train.data import examples
-from capas.train.step import Objective, Runner, begin, make_step
+import capas
+from capas import nn
+from capas.train.step import begin
 
 WIDTH, BATCH, INPUTS, CLASSES = 512, 1024, 784, 10
 DEPTHS = (10, 30, 100, 300, 1000)
@@ -47,25 +49,26 @@ def network(depth: int, remat: bool) -> nn.Layer:
 
 
 def one(depth: int, remat: bool) -> Row:
-    """Two steps in this process, from parameters that are zero: their values are of no account here."""
+    """A few steps in this process, from parameters that are zero: their values are of no account here."""
     net, optimizer = network(depth, remat), optax.adam(1e-3)
     declared, treedef = jax.tree.flatten(net.parameters((INPUTS,)))
     params = treedef.unflatten([jnp.zeros((*p.copies, *p.shape)) for p in declared])
-    data = examples((np.zeros((BATCH, INPUTS), np.float32), np.arange(BATCH) % CLASSES))
-    runner = Runner(make_step(Objective(net, losses.softmax_cross_entropy, {}, 0, "float32"), optimizer), 1, data)
+    data = np.zeros((BATCH, INPUTS), np.float32), np.arange(BATCH) % CLASSES
+    training = runner(capas.Model(net, (INPUTS,), params, {}), data, optimizer, BATCH)
     now, rows = begin(params, {}, optimizer), np.resize(np.arange(BATCH, dtype=np.int32), (2, BATCH))
-    compiled = runner._many.lower(now, runner._data, rows, 2).compile()
+    compiled = training._many.lower(now, training._data, rows, 2).compile()
     gradients = 4 * sum(math.prod((*p.copies, *p.shape)) for p in declared)
+    training.run(now, rows, 1)
     start = time.perf_counter()
-    runner.run(now, rows, 2)
-    status = Path("/proc/self/status").read_text()
+    training.run(now, rows, 2)
+    seconds = (time.perf_counter() - start) / 2
     return {
         "depth": depth,
         "remat": remat,
         "parameters": gradients / 1e9,
         "signals": (compiled.memory_analysis().temp_size_in_bytes - gradients) / 1e9,
-        "peak": int(status.split("VmHWM:")[1].split()[0]) / 1e6,
-        "seconds": (time.perf_counter() - start) / 2,
+        "peak": peak() / 1e9,
+        "seconds": seconds,
     }
 
 

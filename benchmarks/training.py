@@ -13,8 +13,8 @@ rounds, the kernels' operations reach.
 Results are written after every workload into benchmarks/results/training.json, or, where only some contestants take
 part, training_partial.json. Of several ways to use a library the fastest counts. Peers are installed into environments
 of their own at the first run: those on JAX with the Python and the JAX of capas, the others with the Python that their
-PyTorch is for. Capas in bfloat16 takes part as `capas-bfloat16`, where it is asked for. Not here yet: whole epochs
-through `fit`, and time to an accuracy, each of which would be a task beside `STEPS`.
+PyTorch is for. Capas in bfloat16 takes part as `capas-bfloat16`, where it is asked for. Whole epochs
+and times to an accuracy are in `epochs.py` and `time_to_accuracy.py`.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ SEED = 0
 ROWS = 60_000
 """Of an epoch."""
 
-EPOCHS = 10
-"""After which a network is not expected to learn more."""
+MOST = 10
+"""Epochs after which a network is not expected to learn more."""
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,16 @@ from typing import Any
 
 import numpy as np
 
-from .material import EPOCHS, ROWS, Material, read
+from .material import MOST, ROWS, Material, read
 from .workloads import BY_NUMBER
 
 Answer = dict[str, Any]
+
+
+def peak() -> int:
+    """The largest resident size of this process so far, in bytes."""
+    status = Path("/proc/self/status").read_text()  # not getrusage, which counts the parent before exec too
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 class Server:
@@ -83,7 +89,7 @@ class Server:
         return {"seconds": spent, "value": accuracies}
 
     def _learn(self, judge: Callable[[], bool]) -> None:
-        for _ in range(EPOCHS):
+        for _ in range(MOST):
             self._trainer.epochs(1)
             if judge():
                 return
@@ -100,8 +106,7 @@ class Server:
 
     def memory(self) -> Answer:
         """The largest resident size so far, in megabytes."""
-        status = Path("/proc/self/status").read_text()  # not getrusage, which counts the parent before exec too
-        return {"megabytes": int(status.split("VmHWM:")[1].split()[0]) / 1024}
+        return {"megabytes": peak() / 2**20}
 
     def rates(self) -> Answer:
         """What the machine can do."""

@@ -66,6 +66,19 @@ def _nested(arrays: Arrays) -> Any:
     return tree
 
 
+def runner(
+    model: capas.Model,
+    data: tuple[Any, Any],
+    optimizer: optax.GradientTransformation,
+    batch: int,
+    precision: str = "float32",
+) -> Runner:
+    """That of `fit` for such a model and batches of such a size."""
+    objective = Objective(model.network, losses.softmax_cross_entropy, {}, 0, precision)
+    step, inputs = make_step(objective, optimizer), objective.inputs(examples(data))
+    return Runner(step, 1, inputs, options_for(model, batch))
+
+
 class Trainer:
     """Chunks of steps, as `fit` hands them to its `Runner`.
 
@@ -84,10 +97,8 @@ class Trainer:
 
     @cached_property
     def _runner(self) -> Runner:
-        data = examples((self._material.x, self._material.y))
-        objective = Objective(self._model.network, losses.softmax_cross_entropy, {}, 0, self._precision)
-        step = make_step(objective, self._optimizer)
-        return Runner(step, 1, objective.inputs(data), options_for(self._model, self._workload.batch))
+        data = self._material.x, self._material.y
+        return runner(self._model, data, self._optimizer, self._workload.batch, self._precision)
 
     def predictor(self, rows: int) -> Callable[[], Any]:
         """A function that gives the logits of the first rows, from one NumPy array to another."""

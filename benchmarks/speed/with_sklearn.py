@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from .architecture import Dense
-from .material import EPOCHS, Material, batches, shuffled, timed
+from .material import MOST, Material, batches, shuffled, timed
 from .workloads import Workload
 
 VERSIONS = {"sklearn": sklearn.__version__}
@@ -52,7 +52,7 @@ class Trainer:
     def learn(self, judge: Callable[[], bool]) -> None:
         """Epochs of batches of the default size, of a model with the default weights."""
         model = self._model = MLPClassifier(self._model.hidden_layer_sizes, random_state=np.random.randint(2**31))
-        for _ in range(EPOCHS):
+        for _ in range(MOST):
             for x, y in shuffled(replace(self._workload, batch=200), *self._material.epoch):
                 model.partial_fit(x, y, classes=self._classes)
             if judge():
