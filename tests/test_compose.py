@@ -8,6 +8,7 @@ import pytest
 from capas import nn
 from capas.errors import ShapeError
 from capas.nn.layer import child_key, observing, walk
+from capas.nn.plain import plainly
 
 X = jax.random.normal(jax.random.key(9), (5, 6)) + 0.7
 
@@ -123,6 +124,28 @@ def test_signals_computed_anew_are_not_kept(block):
 
     assert memory(remat=False) > 64
     assert memory(remat=True) < 40
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "mish", "hard_swish", "softplus"])
+def test_a_loop_trains_as_its_plain_form_does(activation):
+    layer = nn.Repeat(nn.Sequential(activation, nn.Dropout(0.2), nn.Dense(6)), 5)
+    params, state = layer.init(jax.random.key(0), (6,))
+    total = lambda p, x: (layer.apply(p, state, x, key=jax.random.key(1), training=True)[0] ** 2).sum()  # noqa: E731
+    lean = jax.grad(total, argnums=(0, 1))(params, X)
+    with plainly():
+        plain = jax.grad(total, argnums=(0, 1))(params, X)
+    for one, other in zip(jax.tree.leaves(lean), jax.tree.leaves(plain), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("activation", "at_most"), [("tanh", 1.2), ("hard_swish", 1.7), ("gelu", 2.3), ("mish", 2.8)])
+def test_a_loop_keeps_what_is_dear_and_no_more(activation, at_most):
+    """Signals for every copy: what arrives, and tanh where it has a part; and bits of comparisons."""
+    layer, x = nn.Repeat(nn.Sequential(activation, nn.Dense(64)), 64), jnp.ones((256, 64))
+    params, state = layer.init(jax.random.key(0), (64,))
+    slope = jax.jit(jax.grad(lambda p, x: layer.apply(p, state, x)[0].sum(), argnums=(0, 1)))
+    memory = slope.lower(params, x).compile().memory_analysis().temp_size_in_bytes
+    assert memory / x.nbytes / 64 < at_most
 
 
 def test_parameters_of_groups_that_come_out_even_are_not_copied():

@@ -15,6 +15,7 @@ from ..errors import ShapeError, located
 from . import require
 from .activation import as_layer
 from .compose import child_shapes, nonempty
+from .keep import has_windows, keep_what_is_dear
 from .layer import Child, Layer, Shape, Tree, is_observed, run
 from .plain import is_plain
 
@@ -91,6 +92,8 @@ class Repeat(Layer):
             return self._one_by_one(block, x, (params, state, keys))
         if self.remat and not is_plain():
             return self._in_groups(block, x, (params, state, keys))
+        if not (is_plain() or has_windows(self.block, x.shape[1:])):
+            block = keep_what_is_dear(block)
         return jax.lax.scan(block, x, (params, state, keys), length=self.copies)
 
     def _in_groups(self, block: Any, x: Array, stacked: Any) -> tuple[Array, Tree]:

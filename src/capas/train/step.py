@@ -16,7 +16,8 @@ from jaxtyping import Array
 from .. import losses
 from ..compiler import Options, options
 from ..model import Model
-from ..nn.layer import Layer, Tree, paths
+from ..nn.keep import has_windows
+from ..nn.layer import Layer, Tree
 from ..randomness import Purpose, derive
 from .data import Examples, HostArray
 from .metrics import PerExample
@@ -90,9 +91,7 @@ MANY = 256
 
 def options_for(model: Model, batch_size: int) -> Options | None:
     """`options`, where it pays: for networks with convolutions, and for large batches."""
-    declared = paths(model.network.parameters(model.input_shape))
-    pays = batch_size >= MANY or any(len(parameter.shape) > 2 for _, parameter in declared)
-    return options() if pays else None
+    return options() if batch_size >= MANY or has_windows(model.network, model.input_shape) else None
 
 
 Chunk = HostArray | Sequence[Examples]

@@ -1,0 +1,37 @@
+"""What a loop over layers keeps for its way back, and what is computed anew there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+from .layer import Layer, Shape, paths
+
+CHEAP = frozenset(
+    {
+        *("add", "add_any", "sub", "mul", "div", "neg", "abs", "sign", "max", "min", "clamp", "select_n"),
+        *("exp", "exp2", "expm1", "log", "log1p", "sqrt", "rsqrt", "square", "pow", "integer_pow", "sin", "cos"),
+        *("erf", "erfc", "one_minus_square", "and", "or", "not", "is_finite", "custom_jvp_call"),
+        *("broadcast_in_dim", "reshape", "convert_element_type", "copy"),
+    }
+)
+"""Operations on every entry by itself.
+
+Not among them: comparisons, since what they give is a quarter of the size, and tanh and the logistic function, whose
+derivatives are functions of what they gave.
+"""
+
+
+def keep_what_is_dear(block: Any) -> Any:
+    """A function of which the derivative finds products, sums and comparisons and computes the rest anew.
+
+    In a loop XLA keeps all that automatic differentiation asks for, and to write and read a signal takes longer than to
+    compute an activation. Outside of loops XLA itself chooses, and better.
+    """
+    return jax.checkpoint(block, policy=lambda operation, *_, **__: operation.name not in CHEAP, prevent_cse=False)
+
+
+def has_windows(layer: Layer, shape: Shape) -> bool:
+    """Whether there are convolutions inside."""
+    return any(len(parameter.shape) > 2 for _, parameter in paths(layer.parameters(shape)))
