@@ -20,6 +20,12 @@ class Purpose(IntEnum):
 
 def derive(seed: int, purpose: Purpose, step: int | Array = 0) -> PRNGKeyArray:
     """The key of one step of one purpose; `step` may be traced."""
+    return _derive(seed, int(purpose), step)
+
+
+@jax.jit
+def _derive(seed: int | Array, purpose: int | Array, step: int | Array) -> PRNGKeyArray:
+    """As one program, since each part of it alone takes as long to compile."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), purpose), step)
 
 

@@ -150,15 +150,21 @@ def materialize(declared: Tree, key: PRNGKeyArray, sample: Sampler) -> Tree:
 
 
 def split(key: PRNGKeyArray, count: int) -> list[PRNGKeyArray]:
-    """Keys, taken out one by one, which is compiled once; as a whole it would be for every count."""
+    """Keys, taken out one by one on the host, where nothing is compiled for it."""
+    if not count:
+        return []
     keys = jax.random.split(key, enough(count, base=16, least=16))
-    return [keys[i] for i in range(count)]
+    if isinstance(keys, jax.core.Tracer):
+        return [keys[i] for i in range(count)]
+    numbers, kind = np.asarray(jax.random.key_data(keys)), jax.random.key_impl(keys)
+    return [jax.random.wrap_key_data(n, impl=kind) for n in numbers[:count]]
 
 
 def draw(parameter: Parameter, key: PRNGKeyArray, sample: Sampler) -> Array:
     """One array for a declaration, all copies included."""
     if parameter.role != "kernel":
-        return jnp.full((*parameter.copies, *parameter.shape), parameter.start, float)
+        full = np.full((*parameter.copies, *parameter.shape), parameter.start, jax.dtypes.canonicalize_dtype(float))
+        return jax.device_put(full)
     if not parameter.copies:
         return sample(key, parameter)
     one = replace(parameter, copies=())
@@ -170,7 +176,7 @@ def _stacked(arrays: list[Array]) -> Array:
     """Along a new first axis; on the host, where they have values: a program for a thousand takes long to make."""
     if any(isinstance(array, jax.core.Tracer) for array in arrays):
         return jnp.stack(arrays)
-    return jnp.asarray(np.stack(arrays))
+    return jax.device_put(np.stack(arrays))
 
 
 def run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import final
 
-import jax.numpy as jnp
+import jax
 from jaxtyping import Array, PRNGKeyArray
 
 from ..nn import Parameter
@@ -58,7 +58,7 @@ class Mirrored(Scheme):
         if self.inputs:
             runs = half.reshape(*half.shape[:-2], -1, self._run(kernel), half.shape[-1])
             half = beside([runs, -runs], axis=-2)
-        return jnp.asarray(half.reshape(kernel.shape))
+        return jax.device_put(half.reshape(kernel.shape))
 
     def law(self, kernel: Parameter) -> Law:
         self._require(kernel)

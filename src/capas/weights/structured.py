@@ -55,7 +55,7 @@ def _at_centre(kernel: Parameter, matrix: Any) -> Array:
     """A kernel with this matrix at the centre of its window and zero elsewhere."""
     around = [((n - 1) // 2, n // 2) for n in kernel.shape[:-2]]
     centre = matrix.reshape(*(1 for _ in around), *matrix.shape)
-    return jnp.asarray(matrix.__array_namespace__().pad(centre, (*around, (0, 0), (0, 0))))
+    return jax.device_put(matrix.__array_namespace__().pad(centre, (*around, (0, 0), (0, 0))))
 
 
 @final
@@ -81,7 +81,7 @@ class Orthogonal(Scheme):
     gain: float = 1.0
 
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:
-        return jnp.asarray(self.gain * _orthogonal(key, kernel, _taps(kernel)).reshape(kernel.shape))
+        return jax.device_put(self.gain * _orthogonal(key, kernel, _taps(kernel)).reshape(kernel.shape))
 
     def law(self, kernel: Parameter) -> Law:
         return Law(0.0, self.gain**2 / max(block_shape(kernel, _taps(kernel))), "orthogonal")
