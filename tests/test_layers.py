@@ -14,6 +14,7 @@ from capas import nn
 from capas.errors import CapasError
 from capas.model import Model, load
 from capas.nn.layer import type_registry, walk
+from capas.nn.plain import plainly
 
 from .layer_table import CASES, Case, merged
 
@@ -214,3 +215,22 @@ def test_a_file_gives_back_every_array(case: Case, tmp_path):
     assert loaded.network == case.layer
     assert jax.tree.structure((loaded.params, loaded.state)) == jax.tree.structure((params, state))
     jax.tree.map(np.testing.assert_array_equal, (loaded.params, loaded.state), (params, state))
+
+
+@pytest.mark.parametrize("kind", [nn.MaxPool, nn.AvgPool])
+@pytest.mark.parametrize("sizes", [(6, 8), (7, 9)])
+def test_pools_that_tile_compute_and_differentiate_what_sliding_ones_do(kind, sizes):
+    """What is over is cut off."""
+    pool, x = kind((2, 2)), jax.random.normal(jax.random.key(3), (2, *sizes, 3)) + 0.5
+    total = lambda x: jnp.sin(pool.apply({}, {}, x)[0]).sum()  # noqa: E731
+    with plainly():
+        plain = jax.value_and_grad(total)(x)
+    for one, other in zip((total(x), jax.grad(total)(x)), plain, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_a_pool_slides_unless_it_is_differentiated():
+    """Then XLA joins it with the convolution before it."""
+    pool = lambda x: nn.MaxPool((2, 2)).apply({}, {}, x)[0].sum()  # noqa: E731
+    programs = [jax.jit(f).lower(jnp.ones((2, 4, 4, 1))).as_text() for f in (pool, jax.grad(pool))]
+    assert ["reduce_window" in program for program in programs] == [True, False]

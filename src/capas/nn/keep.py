@@ -29,7 +29,11 @@ def keep_what_is_dear(block: Any) -> Any:
     In a loop XLA keeps all that automatic differentiation asks for, and to write and read a signal takes longer than to
     compute an activation. Outside of loops XLA itself chooses, and better.
     """
-    return jax.checkpoint(block, policy=lambda operation, *_, **__: operation.name not in CHEAP, prevent_cse=False)
+    return jax.checkpoint(block, policy=_is_dear, prevent_cse=False)
+
+
+def _is_dear(operation: Any, *_: Any, **__: Any) -> bool:
+    return operation.name not in CHEAP
 
 
 def has_windows(layer: Layer, shape: Shape) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -15,6 +17,7 @@ from jaxtyping import Array, PRNGKeyArray
 from ..errors import ArgumentError
 from . import require
 from .layer import Layer, Shape, Tree
+from .plain import is_plain
 from .window import Padding, PerAxis, output_sizes, pad_positions, pads, per_axis, require_padding, require_window
 
 
@@ -44,19 +47,34 @@ def _pooled_shape(layer: MaxPool | AvgPool, shape: Shape) -> Shape:
 def _reduce(
     layer: MaxPool | AvgPool, x: Array, fill: float, over_axes: Callable[..., Array], over_windows: Callable[..., Array]
 ) -> Array:
-    """Reduce each window: by a reshape where windows tile the positions, else by sliding.
+    """Reduce each window.
 
-    The reshape is what XLA's CPU backend differentiates fast: the gradient of a sliding maximum is twice as slow.
+    Where windows tile the positions, XLA's CPU backend differentiates a reshape fast: the gradient of a sliding maximum
+    is twice as slow. But of a convolution and all that is behind it XLA makes one program, as long as windows slide.
     """
     require.matches(layer, x, x.shape[-1], len(layer.window) + 2)
-    *sizes, channels = _pooled_shape(layer, x.shape[1:])
+    *sizes, _ = _pooled_shape(layer, x.shape[1:])
     stride = _stride(layer)
     x = pad_positions(x, pads(layer.padding, x.shape[1:-1], layer.window, stride), constant_values=fill)
-    if stride != layer.window:
+
+    def slide(x: Array) -> Array:
         return over_windows(x, fill, (1, *layer.window, 1), (1, *stride, 1))
-    tiled = x[(slice(None), *(slice(n * w) for n, w in zip(sizes, stride, strict=True)))]
-    split = tiled.reshape(len(x), *(n for pair in zip(sizes, stride, strict=True) for n in pair), channels)
-    return over_axes(split, axis=tuple(range(2, 2 * len(sizes) + 1, 2)))
+
+    def tile(x: Array) -> Array:
+        tiled = x[(slice(None), *(slice(n * w) for n, w in zip(sizes, stride, strict=True)))]
+        split = tiled.reshape(len(x), *(n for pair in zip(sizes, stride, strict=True) for n in pair), x.shape[-1])
+        return over_axes(split, axis=tuple(range(2, 2 * len(sizes) + 1, 2)))
+
+    if stride != layer.window:
+        return slide(x)
+    return tile(x) if is_plain() else _differentiated_as(tile, slide)(x)
+
+
+def _differentiated_as(other: Callable[[Array], Array], function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """A function, with the derivative of another that computes the same."""
+    joined = jax.custom_jvp(function)
+    joined.defjvp(partial(jax.jvp, other))
+    return joined
 
 
 # The fill is a NumPy constant: of a tracer, which jnp.array gives inside jit, JAX cannot see that it is the neutral
