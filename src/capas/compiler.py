@@ -8,7 +8,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
+
+np.empty(30 << 20, np.uint8)
+"""Given back at once. glibc hands freed blocks to the system, which makes new pages of zeros at the next call of a
+program, but for sizes that it has seen come and go (mallopt(3), M_MMAP_THRESHOLD; 32 MB at most)."""
 
 Options = dict[str, bool | str]
 

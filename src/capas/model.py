@@ -72,8 +72,8 @@ class Model:
     def predict(self, x: Any, batch_size: int = 512) -> np.ndarray[Any, Any]:
         """The same for any number of examples `(n, *input_shape)`, a batch at a time, as a NumPy array."""
         self.require_input(np.shape(x), 1)
-        run = partial(_predict, self.network, self.params, self.state)
         count = len(x)
+        run = partial(_predict if count > FEW else _forward, self.network, self.params, self.state)
         if count <= batch_size:
             return np.asarray(run(np.asarray(x)))
         starts = range(0, count, batch_size)
@@ -140,6 +140,9 @@ class Model:
 def _apply(network: Layer, params: Tree, state: Tree, x: Array) -> Array:
     return network.apply(params, state, x)[0]
 
+
+FEW = 16
+"""Examples for which calling oneDNN takes longer than it saves."""
 
 _forward = jax.jit(_apply, static_argnums=0)
 _predict = jit(_apply, static_argnums=0)
