@@ -73,7 +73,7 @@ class Model:
         """The same for any number of examples `(n, *input_shape)`, a batch at a time, as a NumPy array."""
         self.require_input(np.shape(x), 1)
         count = len(x)
-        run = partial(_predict if count > FEW else _forward, self.network, self.params, self.state)
+        run = partial(_predict if min(count, batch_size) > FEW else _forward, self.network, self.params, self.state)
         if count <= batch_size:
             return np.asarray(run(np.asarray(x)))
         starts = range(0, count, batch_size)
