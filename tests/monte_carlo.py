@@ -16,6 +16,8 @@ import numpy as np
 from jax import lax
 from jax.extend import core
 
+from capas.nn.plain import plainly
+
 CALLS = {"jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint"}
 CUSTOM = {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"}
 MOMENTS = ("mean", "second", "cross", "gradient")
@@ -91,7 +93,8 @@ def measure(
     """
     params = draw(0)
     _require_distinct(batch, shape, params)
-    program = jax.make_jaxpr(function)(params, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))
+    with plainly():
+        program = jax.make_jaxpr(function)(params, jax.ShapeDtypeStruct((batch, *shape), jnp.float32))
     signals = _signals(program, params, batch, shape)
 
     @jax.jit
