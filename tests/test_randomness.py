@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 
 from capas.randomness import Purpose, derive, host_generator
 
@@ -26,3 +27,9 @@ def test_orders_on_the_host_follow_the_same_rule():
     ]
     assert np.array_equal(orders[0], orders[3])
     assert not any(np.array_equal(orders[0], other) for other in orders[1:3])
+
+
+@pytest.mark.parametrize("seed", [0, -1, 2**31, 2**32 - 1, 2**40 + 3, np.int64(7)])
+def test_seeds_of_any_size_give_the_keys_of_jax(seed):
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), Purpose.ORDER), 4)
+    assert data(derive(seed, Purpose.ORDER, 4)) == data(key)

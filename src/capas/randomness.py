@@ -20,7 +20,7 @@ class Purpose(IntEnum):
 
 def derive(seed: int, purpose: Purpose, step: int | Array = 0) -> PRNGKeyArray:
     """The key of one step of one purpose; `step` may be traced."""
-    return _derive(seed, int(purpose), step)
+    return _derive(np.int64(seed), int(purpose), step)  # an int beyond 32 bits is no argument of a program
 
 
 @jax.jit
