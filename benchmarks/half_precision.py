@@ -10,7 +10,6 @@ batches, three seeds. Writes the table of docs/performance.md.
 from __future__ import annotations
 
 import argparse
-import statistics
 from collections.abc import Iterator
 
 import environment
@@ -46,7 +45,7 @@ def line(number: int) -> tuple[str, ...]:
     """Means, the difference, and its standard error."""
     single, half = (np.array([*accuracies(number, precision)]) for precision in PRECISIONS)
     apart = half - single
-    error = statistics.stdev(apart) / len(apart) ** 0.5
+    error = apart.std(ddof=1) / len(apart) ** 0.5
     title = f"{number} {BY_NUMBER[number].title}"
     return title, f"{single.mean():.4f}", f"{half.mean():.4f}", f"{apart.mean():+.4f} ± {error:.4f}"
 

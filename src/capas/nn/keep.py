@@ -6,8 +6,6 @@ from typing import Any
 
 import jax
 
-from .layer import Layer, Shape, paths
-
 CHEAP = frozenset(
     {
         *("add", "add_any", "sub", "mul", "div", "neg", "abs", "sign", "max", "min", "clamp", "select_n"),
@@ -34,8 +32,3 @@ def keep_what_is_dear(block: Any) -> Any:
 
 def _is_dear(operation: Any, *_: Any, **__: Any) -> bool:
     return operation.name not in CHEAP
-
-
-def has_windows(layer: Layer, shape: Shape) -> bool:
-    """Whether there are convolutions inside."""
-    return any(len(parameter.shape) > 2 for _, parameter in paths(layer.parameters(shape)))

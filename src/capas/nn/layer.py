@@ -247,3 +247,8 @@ def paths(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield from paths(tree[name], path)
         else:
             yield path, tree[name]
+
+
+def has_windows(layer: Layer, shape: Shape) -> bool:
+    """Whether there are convolutions inside."""
+    return any(len(parameter.shape) > 2 for _, parameter in paths(layer.parameters(shape)))

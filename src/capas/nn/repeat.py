@@ -15,8 +15,8 @@ from ..errors import ShapeError, located
 from . import require
 from .activation import as_layer
 from .compose import child_shapes, nonempty
-from .keep import has_windows, keep_what_is_dear
-from .layer import Child, Layer, Shape, Tree, is_observed, run
+from .keep import keep_what_is_dear
+from .layer import Child, Layer, Shape, Tree, has_windows, is_observed, run
 from .plain import is_plain
 
 

@@ -61,7 +61,7 @@ class Reading(NamedTuple):
     def asymmetry(self, power: float) -> float:
         """(E f)² / E f² of a normal z of this variance: the share that is the same for all inputs."""
         second = _moment(self, power, 2)
-        return _moment(self, power, 1) ** 2 / second if self.functions and second > 0 else 0.0
+        return _moment(self, power, 1) ** 2 / second if second > 0 else 0.0
 
     def second(self, power: float) -> float:
         """E f(z)² of a normal z of this variance, exactly. Raises `ArgumentError` where it is zero."""
