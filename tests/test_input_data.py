@@ -1,8 +1,12 @@
 """Weights made for the examples that a network will see."""
 
 import warnings
+from datetime import date
+from decimal import Decimal
 
+import jax
 import numpy as np
+import pandas as pd
 import pytest
 
 import capas
@@ -13,6 +17,10 @@ from capas.weights.reader import OUTPUT
 RNG = np.random.default_rng(0)
 MEAN, STD = np.array([100.0, -3.0, 0.2, 7.0]), np.array([30.0, 0.01, 2.0, 5.0])
 RAW = (MEAN + STD * RNG.standard_normal((5000, 4))).astype(np.float32)
+
+
+CENTRED = np.random.default_rng(1).standard_normal((500, 4))
+BEFORE = "Standardize the data before, with datasets.ImagePreparation or TablePreparation, or leave the columns out."
 
 
 def power(x):
@@ -98,3 +106,157 @@ def test_refusals():
         capas.init(nn.Dense(2), (4,), standardize=True)
     with pytest.raises(ShapeError, match=r"data of shape \(n, 4\), n at least 2, got \(5000, 3\)"):
         capas.init(nn.Dense(2), (4,), data=RAW[:, :3])
+
+
+@pytest.mark.parametrize(
+    ("net", "data", "expected", "got"),
+    [
+        (nn.Dense(8), np.zeros((10, 4)), "are not zero everywhere", "zeros"),
+        (
+            nn.Sequential("relu", nn.Dense(8)),
+            -abs(CENTRED),
+            "are not zero everywhere",
+            "zeros behind nn.Activation('relu')",
+        ),
+        (nn.Dense(8), np.full((10, 4), -2e35), "have a root mean square from 1e-30 to 1e+30", "2e+35"),
+        (
+            nn.Sequential("relu_squared", nn.Dense(8)),
+            np.full((10, 4), 3e20),
+            "have a root mean square from 1e-30 to 1e+30",
+            "9e+40 behind nn.Activation('relu_squared')",
+        ),
+        (
+            nn.Sequential("exp", nn.Dense(8)),
+            np.full((10, 4), 1e3),
+            "have a root mean square from 1e-30 to 1e+30",
+            "inf behind nn.Activation('exp')",
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:init. all numbers are equal")
+def test_a_power_that_no_weights_can_undo_is_refused(net, data, expected, got):
+    with pytest.raises(ArgumentError) as caught:
+        capas.init(net, (4,), data=data)
+    assert str(caught.value) == (
+        f"init: expected examples that {expected} where the first layer reads them, got {got}. "
+        "Rescale them, give it others, or leave data out."
+    )
+
+
+@pytest.mark.parametrize("size", [1e25, 1e-25])
+def test_the_power_of_very_large_and_very_small_data_is_measured(size):
+    """Their squares are no numbers of float32. Rows of the weights are orthogonal, so that the power is exact."""
+    data = (size * (3 + CENTRED)).astype(np.float32)
+    weight = capas.init(nn.Sequential(nn.Dense(64), "relu", nn.Dense(2)), (4,), data=data).params["0"]["weight"]
+    assert power(data.astype(np.float64) @ np.asarray(weight, np.float64)) == pytest.approx(1, rel=1e-4)
+
+
+def test_functions_that_cannot_be_computed_in_float64_are_measured_in_float32():
+    net = nn.Sequential(nn.Activation(lambda x: jax.lax.add(x, np.full(x.shape, 3, np.float32))), nn.Dense(64))
+    model = capas.init(net, (4,), data=RAW)
+    assert power(model(RAW)) == pytest.approx(OUTPUT, rel=0.05)
+
+
+DEEP = nn.Sequential(nn.Dense(32), "relu", nn.Dense(32), "relu", nn.Dense(3))
+
+
+@pytest.mark.parametrize("mean", [0.0, 1e3, -9e4])
+def test_large_means_are_folded_in(mean):
+    """Up to what is left of the numbers in float32, which rounds each by 6e-8 of its size, and every sum of four."""
+    data = mean + CENTRED * [1, 1, 1, 2]
+    folded, plain = capas.init(DEEP, (4,), data=data, standardize=True), capas.init(DEEP, (4,))
+    standard = (data - data.mean(0)) / data.std(0)
+    difference = folded(data.astype(np.float32)) - plain(standard.astype(np.float32))
+    assert np.abs(difference).max() < 1e-6 + 4 * 6e-8 * abs(mean)
+
+
+def test_columns_too_narrow_for_float32_are_not_folded():
+    data = 1e6 + CENTRED
+    data[:, 3] *= -1
+    data[:, 2] = CENTRED[:, 2]
+    with pytest.raises(DataError) as caught:
+        capas.init(DEEP, (4,), data=data, standardize=True)
+    assert str(caught.value) == (
+        "init: expected columns with a standard deviation of at least 1e-05 of their mean, "
+        f"got less, too little for float32, in columns 0, 1, 3. {BEFORE}"
+    )
+
+
+@pytest.mark.parametrize("data", [1e6 + CENTRED, (CENTRED - CENTRED.mean(0)) / CENTRED.std(0)])
+def test_whether_a_fold_is_possible_does_not_depend_on_the_data(data):
+    with pytest.raises(ArgumentError, match="got a network that passes the input on beside them"):
+        capas.init(nn.Residual(nn.Dense(4)), (4,), data=data, standardize=True)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("data", [1e6 + 1e-3 * CENTRED, (2**30 + np.arange(40) % 7).reshape(10, 4)])
+def test_numbers_that_only_float32_makes_equal_are_not_said_to_be_equal(data, standardize):
+    with pytest.raises(DataError) as caught:
+        capas.init(DEEP, (4,), data=data, standardize=standardize)
+    assert str(caught.value) == (
+        f"init: expected numbers that differ in float32, got some that it makes equal in columns 0, 1, 2, 3. {BEFORE}"
+    )
+
+
+@pytest.mark.parametrize("value", [0.3, 1e9])
+def test_equal_numbers_of_any_size_say_nothing(value):
+    """Also those that rounding in float64 keeps from being equal. What the other columns say is left as it is."""
+    data = 2 + CENTRED
+    data[:, 1] = value * (1 + 2e-16 * (np.arange(500) % 2))
+    with pytest.warns(UserWarning, match="all numbers are equal in column 1, which say nothing"):
+        folded = capas.init(DEEP, (4,), data=data, standardize=True)
+    standard = (data - data.mean(0)) / np.where(np.arange(4) == 1, 1, data.std(0))
+    standard[:, 1] = 0
+    np.testing.assert_allclose(folded(data.astype(np.float32)), capas.init(DEEP, (4,))(standard), atol=1e-5)
+
+
+def test_numbers_too_large_for_float32_are_refused():
+    with pytest.raises(DataError) as caught:
+        capas.init(DEEP, (4,), data=CENTRED * [1, 1e39, 1, 1])
+    assert str(caught.value) == (
+        "init: expected numbers in data that float32 can hold, got larger ones in column 1. "
+        "Rescale them, or leave the columns out."
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "got"),
+    [
+        (np.array([["a", "1"], ["b", "2"]]), "str in columns 0, 1"),
+        (np.array([[1.0, "1"], [2, None]], object), "str in column 1"),
+        (np.array([[1, date(2020, 1, 1)], ["a", 2]], object), "date, str in columns 0, 1"),
+        (np.array([[1j, 2], [3, 4]]), "complex in columns 0, 1"),
+        (pd.DataFrame({"age": [3, 4], "city": ["Rome", "Lima"]}), "str in column 'city'"),
+    ],
+)
+def test_what_is_no_number_is_refused(data, got):
+    with pytest.raises(DataError) as caught:
+        capas.init(nn.Dense(2), (2,), data=data)
+    assert str(caught.value) == (
+        f"init: expected numbers in data, got {got}. "
+        "Make numbers of them, as datasets.TablePreparation does, or leave the columns out."
+    )
+
+
+def test_numbers_of_all_kinds_are_taken():
+    wanted = capas.init(DEEP, (2,), data=np.array([[1.0, 0.0], [2.0, 1.0], [4.0, 1.0]]), standardize=True)
+    kinds = np.float16, np.int8, "bfloat16", object
+    tables = [jax.numpy.array([[1, 0], [2, 1], [4, 1]], kind) for kind in kinds[:3]]
+    tables += [pd.DataFrame({"a": [1, 2, 4], "b": [False, True, True]}), [[Decimal(1), False], [2, True], [4.0, True]]]
+    for data in tables:
+        model = capas.init(DEEP, (2,), data=data, standardize=True)
+        np.testing.assert_array_equal(model.params["0"]["weight"], wanted.params["0"]["weight"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "named"), [(["age", "income"], "'income'"), ([7, 8], "8"), ([("a", 1), ("a", 2)], "1")]
+)
+def test_columns_of_a_frame_are_named(columns, named):
+    frame = pd.DataFrame([[1.0, 2.0], [3.0, np.nan]], columns=columns)
+    with pytest.raises(DataError, match=f"got NaN or infinity in column {named}. Fill"):
+        capas.init(nn.Dense(2), (2,), data=frame)
+    with pytest.warns(UserWarning, match=f"all numbers are equal in column {named}, which"):
+        capas.init(nn.Dense(2), (2,), data=frame.fillna(2.0))
+    frame.iloc[:, 1] = [1e6, 1e6 + 1]
+    with pytest.raises(DataError, match=f"too little for float32, in column {named}. Standardize"):
+        capas.init(nn.Dense(2), (2,), data=frame, standardize=True)

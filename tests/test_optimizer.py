@@ -143,3 +143,12 @@ def test_rates_of_kernels():
     scaled, _ = scale_updates({"a": 2.0, "b": 0.0}).update({"a": jnp.ones(2), "b": jnp.ones(2)}, optax.EmptyState())
     assert scaled["a"].tolist() == [2, 2]
     assert scaled["b"].tolist() == [0, 0]
+
+
+def test_kernels_of_zeros_learn():
+    block = nn.Residual(nn.Sequential("relu", nn.Dense(8), "relu", nn.Dense(8)))
+    model = capas.init(nn.Sequential(nn.Dense(8), block, nn.Dense(2)), (8,), scheme={"1/block/3/*": weights.Zeros()})
+    assert layer_rates(model)["1"]["block"]["3"]["weight"] >= 1
+    data = np.random.default_rng(0).standard_normal((64, 8)), np.arange(64) % 2
+    trained, _ = capas.fit(model, data, epochs=1, batch_size=8, validation=None, progress=False)
+    assert abs(trained.params["1"]["block"]["3"]["weight"]).max() > 1e-4

@@ -2,14 +2,17 @@
 
 import math
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import capas
 from capas import nn, weights
 from capas.weights.initialize import choices
-from capas.weights.operating import Reading, operating_power
-from capas.weights.reader import OUTPUT
+from capas.weights.operating import setting
+from capas.weights.reader import OUTPUT, read_streams
+from capas.weights.reading import Reading
 
 DENSE, WIDE = nn.Dense(8), nn.Dense(64)
 CONV = nn.Conv(8, (3, 3))
@@ -242,7 +245,7 @@ def test_variances_known_from_before(name):
 def test_variances_of_elu_with_pairs_known_from_before():
     """The plan no longer makes pairs for it; what they would allow is the same."""
     pairs = Reading((nn.Activation("elu"),), mirrored=True)
-    found = [operating_power([(pairs, n)]) for n in (100, 300, 1000)]
+    found = [setting([(pairs, n)]).power for n in (100, 300, 1000)]
     np.testing.assert_allclose(found, (0.0964, 0.0268, 0.0073), rtol=0.02, atol=1e-4)
 
 
@@ -312,3 +315,128 @@ def test_branches_behind_a_normalization_add_half_of_the_power():
         rows = capas.propagate(net, input_shape=(64,), backward=False).rows
         end = next(i for i, r in enumerate(rows) if r.path == str(len(body) + 1))
         assert 1.3 < rows[end - 1].second < 1.5
+
+
+SHORTCUT = nn.Residual(nn.Sequential("relu", WIDE, "relu", WIDE), shortcut=WIDE)
+
+
+def two(combine, *layers):
+    return nn.Parallel((nn.Sequential(*layers), nn.Sequential(*layers)), combine)
+
+
+def powers(net, shape=(64,)):
+    return {row.path: row.second for row in capas.propagate(net, input_shape=shape).layers}
+
+
+KEPT = {
+    "a shortcut": (nn.Sequential(WIDE, SHORTCUT, "relu", nn.Dense(10)), {"1/shortcut": 1, "1": 1 + math.log(1.5)}),
+    "a shortcut ten times": (nn.Sequential(WIDE, nn.Repeat(SHORTCUT, 10), "relu", nn.Dense(10)), {}),
+    "a sum": (nn.Sequential(WIDE, *[two("sum", "relu", WIDE)] * 9, "relu", nn.Dense(10)), {"9": 1, "9/0/1": 0.5}),
+    "a mean": (nn.Sequential(WIDE, *[two("mean", "relu", WIDE)] * 9, "relu", nn.Dense(10)), {"9": 1, "9/0/1": 2}),
+    "a sum with the signal": (
+        nn.Sequential(WIDE, *[nn.Parallel((nn.Sequential(), WIDE), "sum")] * 9, nn.Dense(10)),
+        {"9": 1.5},
+    ),
+    "what is read in another shape": (
+        nn.Sequential(WIDE, *["sigmoid", nn.Reshape((64,)), WIDE] * 9, "sigmoid", nn.Dense(10)),
+        {},
+    ),
+    "different activations side by side": (
+        nn.Sequential(
+            WIDE,
+            *[nn.Parallel((nn.Sequential(nn.Dense(24), "relu"), nn.Sequential(nn.Dense(40), "tanh")), "concatenate")]
+            * 9,
+            nn.Dense(10),
+        ),
+        {"9/0/0": 1, "9/1/0": 1},
+    ),
+    "standardized weights": (
+        nn.Sequential(WIDE, "gelu", nn.WeightStandardized(WIDE), "gelu", nn.Dense(10)),
+        {"2": 0.6085},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_is_planned_comes_about_by_the_propagation_of_signals(name):
+    net, expected = KEPT[name]
+    found = powers(net)
+    assert {path: found[path] for path in expected} == pytest.approx(expected, rel=0.01)
+    *_, last = found
+    assert found[last] == pytest.approx(OUTPUT, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh", "elu"])
+@pytest.mark.parametrize("count", [20, 100])
+def test_branches_that_end_in_activations_add_half_of_the_power(name, count):
+    """Those of ReLU all have a positive mean, so that together they add the square of their number of it."""
+    net = nn.Sequential(WIDE, nn.Repeat(nn.Residual(nn.Sequential(WIDE, name)), count), nn.Dense(10))
+    *_, whole, _ = powers(net).values()
+    assert whole == pytest.approx(1.5, rel=0.05)
+
+
+def test_an_activation_that_cannot_be_small_is_left_at_the_usual_variance():
+    """Sigmoid is a half at least in the mean, however small what it reads is."""
+    net = nn.Sequential(WIDE, nn.Residual(nn.Sequential(WIDE, "sigmoid")), nn.Dense(10))
+    assert powers(net)["1/block/0"] == pytest.approx(1, rel=0.01)
+
+
+def test_weights_that_are_standardized_work_at_the_variance_of_the_plan():
+    layer = nn.WeightStandardized(WIDE)
+    net = nn.Sequential(layer, nn.Repeat(nn.Sequential("tanh", layer), 100), "tanh", nn.Dense(10))
+    rows = [r for r in capas.propagate(net, input_shape=(64,)).layers if r.path.endswith(("0", "1", "3"))]
+    rows = [r for r in rows if not r.path.endswith("block/0")]
+    np.testing.assert_allclose([r.second for r in rows[:-1]], choices(net, (64,), "auto")["3/weight"].power, rtol=0.02)
+    assert 1 / 1.6 < rows[0].gradient / rows[-2].gradient < 1.6
+
+
+@pytest.mark.parametrize(("name", "layers", "rate"), [("relu", 30, 0.1), ("sigmoid", 30, 0.2), ("tanh", 3, 0.5)])
+def test_dropout_leaves_the_power_in_training(name, layers, rate):
+    """Measured: the mean over weights, masks and inputs, within four of its standard errors."""
+    block = nn.Sequential(name, nn.Dropout(rate), WIDE)
+    net = nn.Sequential(WIDE, nn.Repeat(block, layers), name, nn.Dropout(rate), WIDE)
+    inputs = np.random.default_rng(0).standard_normal((256, 64))
+
+    def drawn(seed):
+        model = capas.init(net, (64,), seed=seed)
+        y, _ = net.apply(model.params, model.state, inputs, key=jax.random.key(seed), training=True)
+        return float(np.square(y).mean())
+
+    found = [drawn(seed) for seed in range(12)]
+    assert abs(np.mean(found) - OUTPUT) < 4 * np.std(found) / math.sqrt(len(found)) + 0.01 * OUTPUT
+
+
+def test_where_no_variance_is_good_it_is_told():
+    net = nn.Sequential(nn.Dense(63), nn.Repeat(nn.Sequential("sigmoid", nn.Dense(63)), 100), "sigmoid", WIDE)
+    told = "no pairs: an odd number of units; gradients or deviations grow by 1e83.8, whatever the variance"
+    assert choices(net, (63,), "auto")["3/weight"].why == f"orthogonal; {told}"
+
+
+def test_where_the_power_is_not_known_it_is_told():
+    net = nn.Sequential(WIDE, nn.Softmax(), WIDE)
+    assert choices(net, (64,), "auto")["2/weight"].why == "orthogonal; power unknown behind nn.Softmax()"
+
+
+def test_features_that_become_positions_are_no_pairs():
+    net = nn.Sequential(WIDE, "relu", nn.Reshape((4, 16)), DENSE, "relu", nn.Flatten(), WIDE)
+    assert sides(net, (64,)) == {"0/weight": "--", "3/weight": "-w", "6/weight": "r-"}
+
+
+def test_functions_that_need_float32_or_are_small_are_read():
+    cut = nn.Activation(lambda z: jax.lax.max(z, jnp.float32(0)))
+    small = nn.Activation(lambda z: 1e-6 * jax.nn.relu(z))
+    for activation in cut, small:
+        net = nn.Sequential(WIDE, *[activation, WIDE] * 4)
+        assert sides(net, (64,)) == {f"{2 * i}/weight": s for i, s in enumerate(("-w", "rw", "rw", "rw", "r-"))}
+
+
+def test_a_thousand_normalizations_are_read():
+    block = nn.Residual(nn.Sequential(nn.LayerNorm(), nn.Dense(2), "relu", nn.Dense(2)))
+    assert len(read_streams(nn.Sequential(nn.Dense(2), *[block] * 1100), (2,))) == 2201
+
+
+def test_symbols_are_no_signal():
+    net = nn.Sequential(nn.Embedding(1000, 16), nn.Flatten(), nn.Dense(8))
+    ids = np.random.default_rng(0).integers(0, 1000, (64, 12))
+    drawn = capas.init(net, (12,), data=ids).params["0"]["weight"]
+    assert np.square(drawn).mean() == pytest.approx(np.square(capas.init(net, (12,)).params["0"]["weight"]).mean())

@@ -12,10 +12,11 @@ import capas
 from capas import nn, weights
 from capas.errors import ArgumentError
 from capas.nn.layer import observing
+from capas.weights.functions import plain
 from capas.weights.initialize import schemes
-from capas.weights.operating import BUDGET, Reading, kinks, log_growth
+from capas.weights.operating import BUDGET, log_growth
 from capas.weights.plan import plan
-from capas.weights.reader import plain
+from capas.weights.reading import Reading, kinks
 from capas.weights.shaping import shape
 
 ODD = ["tanh", "sin", "hard_tanh", "soft_sign"]
@@ -242,7 +243,7 @@ def names_of(network, shape_=(8,)):
         ),
         (nn.Sequential(nn.Dense(8), jax.nn.softmax, nn.Dense(8)), []),
         (nn.Sequential(nn.Dense(8), nn.PReLU(), nn.Dropout(0.5), nn.Dense(8)), ["1"]),
-        (nn.Sequential(nn.Parallel((nn.Dense(8), nn.Dense(8))), "relu", nn.Dense(8)), []),
+        (nn.Sequential(nn.Parallel((nn.Dense(8), nn.Dense(8))), "relu", nn.Dense(8)), ["1"]),
         (
             nn.Sequential(nn.Parallel((nn.Sequential(nn.Dense(8), "sigmoid"), nn.Dense(8)), "product"), nn.Dense(8)),
             [],
@@ -308,22 +309,33 @@ def test_normalization_does_not_renew_the_budget():
     assert not any(isinstance(p.scheme, weights.Mirrored) for p in plan(tailored, (64,)).values())
 
 
-def test_activations_behind_the_sums_of_a_residual_network_share_the_budget():
-    """10 of them follow one another on the main way, though the kernels that read them are in branches, two in each."""
+@pytest.mark.parametrize("blocks", [9, 19])
+def test_activations_behind_sums_stay_where_a_part_has_gone_through_one(blocks):
+    """One after another on the same units, shaped functions would add up what they bend: at 9 blocks to a power of 244."""
     block = [nn.Residual(nn.Sequential(nn.Dense(64), "gelu", nn.Dense(64))), "gelu"]
-    network = nn.Sequential(nn.Dense(64), "gelu", *block * 9, nn.Dense(64))
-    found = {path: growth(layer) for path, layer in activations(capas.tailor(network, (64,))).items()}
-    assert found.pop("2/block/1") == pytest.approx(1.5**0.5, rel=1e-4)
-    assert [found[path] for path in ("1", "3", "19")] == pytest.approx([1.5**0.1] * 3, rel=1e-4)
-    assert len(found) == 18
+    network = nn.Sequential(nn.Dense(64), "gelu", *block * blocks, nn.Dense(64))
+    tailored = capas.tailor(network, (64,))
+    assert set(activations(tailored)) == {"1", *(f"{2 * i + 2}/block/1" for i in range(blocks))}
+    rows = capas.propagate(tailored, input_shape=(64,)).layers[:-1]
+    assert max(row.second for row in rows) < 1.5
+    assert 1 / 3 < rows[0].gradient / rows[-1].gradient < 3
 
 
-def test_copies_on_the_main_way_count():
-    """10 on the main way, 9 kernels in branches that read them."""
-    block = nn.Sequential(nn.Residual(nn.Dense(64)), "gelu")
-    network = nn.Sequential(nn.Dense(64), "gelu", nn.Repeat(block, 9), nn.Dense(64))
-    found = [growth(layer) for layer in activations(capas.tailor(network, (64,))).values()]
-    assert found == pytest.approx([1.5**0.1] * 2, rel=1e-4)
+@pytest.mark.parametrize("combine", ["sum", "mean"])
+def test_activations_behind_sums_of_what_kernels_gave_are_shaped(combine):
+    block = nn.Parallel((nn.Sequential("gelu", nn.Dense(64)), nn.Sequential("gelu", nn.Dense(64))), combine)
+    network = nn.Sequential(nn.Dense(64), nn.Repeat(block, 20), "gelu", nn.Dense(64))
+    tailored = capas.tailor(network, (64,))
+    assert set(activations(tailored)) == {"1/block/0/0", "1/block/1/0", "2"}
+    rows = [row for row in capas.propagate(tailored, input_shape=(64,)).layers if row.path.endswith("block")]
+    np.testing.assert_allclose([row.second for row in rows], 1, rtol=0.01)
+    assert 1 / 1.6 < rows[0].gradient / rows[-1].gradient < 1.6
+
+
+def test_activations_behind_another_shape_are_shaped():
+    block = nn.Sequential("gelu", nn.Reshape((64,)), nn.Dense(64))
+    network = nn.Sequential(nn.Dense(64), nn.Repeat(block, 20), "gelu", nn.Dense(64))
+    assert set(activations(capas.tailor(network, (64,)))) == {"1/block/0", "2"}
 
 
 def test_copies_of_branches_stand_side_by_side():

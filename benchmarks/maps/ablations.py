@@ -11,6 +11,7 @@ import optax
 import capas
 from capas import nn, weights
 from capas.train import optimizer as defaults
+from capas.weights.operating import Setting
 from capas.weights.plan import Planner
 from capas.weights.reader import read_streams
 
@@ -30,7 +31,7 @@ def scheme(name: str, network: nn.Layer, shape: tuple[int, ...]) -> dict[str, we
             kernel.reads.stream.root.blocked = "an ablation"
     planner = Planner(kernels)
     if name == UNIT_VARIANCE:
-        planner.power = dict.fromkeys(planner.power, 1.0)
+        planner.settings = dict.fromkeys(planner.settings, Setting())
     schemes = {path: planner.planned(kernel).scheme for path, kernel in kernels.items()}
     if name == INDEPENDENT:
         return {path: independent(chosen, kernels[path].parameter) for path, chosen in schemes.items()}

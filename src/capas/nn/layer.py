@@ -235,14 +235,23 @@ def walk(layer: Layer, shape: Shape, path: str = "", copies: int = 1) -> Iterato
         yield Row(path, layer, shape, layer.output_shape(shape), copies)
     for name, child, child_shape in children:
         with located(name):
-            inner = f"{path}/{name}" if path else name
-            yield from walk(child, child_shape, inner, copies * getattr(layer, "copies", 1))
+            yield from walk(child, child_shape, joined(path, name), copies * getattr(layer, "copies", 1))
+
+
+def joined(path: str, name: str) -> str:
+    """A path and a name inside."""
+    return f"{path}/{name}" if path else name
+
+
+def leaf_path(keys: tuple[jax.tree_util.DictKey, ...]) -> str:
+    """The path of a leaf of a nested dict, `encoder/2/weight`, from what `jax.tree_util` calls it."""
+    return "/".join(step.key for step in keys)
 
 
 def paths(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of a nested dict with their paths, `encoder/2/weight`."""
+    """The leaves of a nested dict with their paths."""
     for name in sorted(tree):
-        path = f"{prefix}/{name}" if prefix else name
+        path = joined(prefix, name)
         if isinstance(tree[name], Mapping):
             yield from paths(tree[name], path)
         else:

@@ -8,10 +8,10 @@ import jax
 import optax
 
 from ..model import Model
-from ..nn.layer import paths
-from ..weights.operating import Reading, is_asymmetric
+from ..nn.layer import leaf_path, paths
 from ..weights.plan import Planner
 from ..weights.reader import read_streams
+from ..weights.reading import Reading, is_asymmetric
 from ..weights.streams import Kernel
 from .updates import centre_updates, decay_weights, kernel_rate, scale_updates
 
@@ -138,5 +138,4 @@ def _damping(kernel: Kernel, hidden: dict[str, Kernel]) -> float:
 
 def _by_path(params: Any, function: Any) -> Any:
     """A tree like the parameters of a function of paths and arrays."""
-    name = lambda path: "/".join(step.key for step in path)  # noqa: E731
-    return jax.tree_util.tree_map_with_path(lambda path, array: function(name(path), array), params)
+    return jax.tree_util.tree_map_with_path(lambda path, array: function(leaf_path(path), array), params)

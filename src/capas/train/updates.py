@@ -78,9 +78,9 @@ def decay_weights(decays: Any) -> optax.GradientTransformation:
 
 
 def kernel_rate(kernel: jax.Array, fan_in: float) -> float:
-    r"""$\sqrt{\mathrm{fan_{in}} / 2}$ times the root mean square of a kernel: 1 for one of He's.
+    r"""$\sqrt{\mathrm{fan_{in}} / 2}$ times the root mean square of a kernel: 1 for one of He's, and for one of zeros.
 
     Adam moves every entry by about the rate, whatever its size. In proportion to the entries it turns every layer
     equally far.
     """
-    return float(jnp.sqrt(jnp.square(kernel).mean() * fan_in / 2))
+    return float(jnp.sqrt(jnp.square(kernel).mean() * fan_in / 2)) or 1.0

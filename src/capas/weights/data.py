@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import jax
@@ -16,8 +18,9 @@ from jaxtyping import ArrayLike
 from ..errors import ArgumentError, DataError, ShapeError
 from ..nn import Dense, Layer
 from ..nn.layer import Shape, Tree, lecun, materialize
-from .operating import Reading
+from ..signal.quadrature import Numbers
 from .reader import read_streams
+from .reading import Reading
 from .streams import Kernel
 
 SHOWN = 5
@@ -26,88 +29,179 @@ SHOWN = 5
 TRIED, TOLERANCE = 16, 0.02
 """Examples on which a folded network is held against the one it stands for, and what rounding may do."""
 
+MEAN, STD = 1.0, 2.0
+"""Moments that a fold is tried with: whether one is possible does not depend on them, and nothing cancels at these."""
+
+NARROW = 1e-5
+"""The least spread against the mean: float32 rounds an input by 6e-8 of its size, here already 0.6 % of the spread."""
+
+NOISE = 16 * float(np.finfo(np.float64).eps)
+"""How far apart, against their size, numbers may be that only the rounding of float64 keeps from being equal."""
+
+LARGEST = 1e30
+"""Root mean squares up to it, and down to its inverse, can be undone by weights in float32, also of many inputs."""
+
+BEFORE = "Standardize the data before, with datasets.ImagePreparation or TablePreparation"
+ENCODE = "Make numbers of them, as datasets.TablePreparation does"
+
 
 @dataclass(frozen=True, eq=False)
 class InputData:
     """Examples, shape `(n, *input_shape)`, and the moments of every feature: of a column, or of a channel.
 
     Args:
-        examples: at least two.
+        examples: at least two; kept as float32 of shape `(n * positions, features)`. Messages name the columns of a
+            data frame by their names, those of an array by their numbers, from 0.
         shape: of one.
 
-    Raises `ShapeError` for another shape and `DataError` for numbers that are not finite, with the columns they are in.
+    Attributes:
+        names: of the features.
+        mean: of every feature, before it is rounded to float32.
+        std: standard deviation of every feature, likewise; the size of the numbers (at least 1) where all are equal.
+
+    Raises `ShapeError` for another shape, and `DataError` with the columns for what is no number, is not finite, is
+    too large for float32, or is the same in float32 for all examples without being equal.
     Warns of columns in which all numbers are equal: no weight can make use of them.
     """
 
     examples: ArrayLike
     shape: Shape
+    names: Sequence[Any] = field(init=False)
+    mean: Numbers = field(init=False)
+    std: Numbers = field(init=False)
 
     def __post_init__(self) -> None:
         rows = np.asarray(self.examples)
-        if rows.ndim != len(self.shape) + 1 or rows.shape[1:] != self.shape or len(rows) < 2:
-            raise ShapeError(
-                "init",
-                expected=f"data of shape (n, {', '.join(map(str, self.shape))}), n at least 2",
-                got=str(rows.shape),
-                remedy="Give it examples like those that the network will see.",
-            )
-        columns = rows.astype(np.float32, copy=False).reshape(-1, self.shape[-1])
-        object.__setattr__(self, "examples", columns)
-        if bad := np.flatnonzero(~np.isfinite(columns).all(0)).tolist():
-            raise DataError(
-                "init",
-                expected="finite numbers in data",
-                got=f"NaN or infinity in {_named(bad)}",
-                remedy="Fill them in, or leave the columns out.",
-            )
-        if bad := np.flatnonzero((columns == columns[0]).all(0)).tolist():
-            text = f"init: all numbers are equal in {_named(bad)}, which say nothing of an example"
+        _require_shape(rows, self.shape)
+        names = _names(self.examples, self.shape[-1])
+        columns = _numbers(rows.reshape(-1, self.shape[-1]), names)
+        equal = _equal(columns, names)
+        if equal.any():
+            text = f"init: all numbers are equal in {_named(equal, names)}, which say nothing of an example"
             warnings.warn(text, stacklevel=5)
-
-    @property
-    def mean(self) -> Any:
-        """Of every feature."""
-        return np.asarray(self.examples).mean(0, dtype=np.float64)
-
-    @property
-    def std(self) -> Any:
-        """Standard deviation of every feature; 1 where all numbers are equal."""
-        std = np.asarray(self.examples).std(0, dtype=np.float64)
-        return np.where(std > 0, std, 1.0)
+        mean, std = columns.mean(0, dtype=np.float64), columns.std(0, dtype=np.float64)
+        object.__setattr__(self, "examples", columns.astype(np.float32, copy=False))
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "mean", mean)
+        object.__setattr__(self, "std", np.where(equal, np.maximum(abs(mean), 1.0), std))
 
     def power(self, reading: Reading) -> float:
-        """Mean square of what a kernel reads of the examples."""
-        return float(jnp.square(reading(jnp.asarray(self.examples))).mean())
+        """Mean square of what a kernel reads of the examples, in float64: squares in float32 overflow at 2e19.
+
+        Raises `ArgumentError` where it is zero, or nothing that weights in float32 could undo.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            power = float(np.square(_read(reading, self.examples)).mean())
+        if not 1 / LARGEST <= math.sqrt(power) <= LARGEST:
+            raise _powerless(reading, power)
+        return power
+
+    def require_spread(self) -> None:
+        """Raises `DataError` with the columns whose numbers lie too close together for float32."""
+        _refuse(
+            self.std < NARROW * abs(self.mean),
+            self.names,
+            expected=f"columns with a standard deviation of at least {NARROW:g} of their mean",
+            got="less, too little for float32,",
+            remedy=BEFORE,
+        )
 
 
-def _named(columns: Sequence[int]) -> str:
-    shown = ", ".join(map(str, columns[:SHOWN]))
+def _require_shape(rows: Numbers, shape: Shape) -> None:
+    if rows.ndim != len(shape) + 1 or rows.shape[1:] != shape or len(rows) < 2:
+        raise ShapeError(
+            "init",
+            expected=f"data of shape (n, {', '.join(map(str, shape))}), n at least 2",
+            got=str(rows.shape),
+            remedy="Give it examples like those that the network will see.",
+        )
+
+
+def _names(examples: Any, count: int) -> Sequence[Any]:
+    """What the columns are called; their numbers, where they have no names."""
+    names = list(getattr(examples, "columns", ()))
+    return names if len(names) == count and all(isinstance(name, (str, int)) for name in names) else range(count)
+
+
+def _named(flags: Numbers, names: Sequence[Any]) -> str:
+    """The columns at which a flag is set."""
+    columns = [repr(names[i]) for i in np.flatnonzero(flags).tolist()]
     more = f" and {len(columns) - SHOWN} more" if len(columns) > SHOWN else ""
-    return f"column{'s' if len(columns) > 1 else ''} {shown}{more}"
+    return f"column{'s' if len(columns) > 1 else ''} {', '.join(columns[:SHOWN])}{more}"
+
+
+def _refuse(bad: Numbers, names: Sequence[Any], *, expected: str, got: str, remedy: str) -> None:
+    """Refuse the columns at which a flag is set."""
+    if bad.any():
+        where, rest = _named(bad, names), "or leave the columns out."
+        raise DataError("init", expected=expected, got=f"{got} in {where}", remedy=f"{remedy}, {rest}")
+
+
+def _numbers(columns: Numbers, names: Sequence[Any]) -> Numbers:
+    """The columns, if there are numbers in them; in float64, if they came as Python objects."""
+    if columns.dtype.kind in "biu" or jnp.issubdtype(columns.dtype, jnp.floating):
+        return columns
+    cells = columns.astype(object)
+    odd = ~np.frompyfunc(_is_number, 1, 1)(cells).astype(bool)
+    kinds = ", ".join(sorted({type(cell).__name__ for cell in cells[odd]}))
+    _refuse(odd.any(0), names, expected="numbers in data", got=kinds, remedy=ENCODE)
+    return cells.astype(np.float64)
+
+
+def _is_number(cell: object) -> bool:
+    """Whether a Python object is one; None counts as NaN."""
+    return cell is None or isinstance(cell, (Real, Decimal))
+
+
+def _equal(columns: Numbers, names: Sequence[Any]) -> Numbers:
+    """For every column whether all its numbers are equal. Refuses what float32 cannot hold, or not tell apart."""
+    ends = np.stack((columns.min(0), columns.max(0))).astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = ends.astype(np.float32)
+        equal = ends[1] - ends[0] <= NOISE * abs(ends).max(0)
+    infinite, large = (np.logical_not(np.isfinite(numbers).all(0)) for numbers in (ends, rounded))
+    lost = (rounded[0] == rounded[1]) & ~equal
+    _refuse(infinite, names, expected="finite numbers in data", got="NaN or infinity", remedy="Fill them in")
+    _refuse(large, names, expected="numbers in data that float32 can hold", got="larger ones", remedy="Rescale them")
+    _refuse(lost, names, expected="numbers that differ in float32", got="some that it makes equal", remedy=BEFORE)
+    return equal
+
+
+def _read(reading: Reading, examples: ArrayLike) -> Numbers:
+    """What a kernel reads of the examples: computed in float64, if the functions can."""
+    try:
+        with jax.enable_x64(True):
+            return np.asarray(reading(jnp.asarray(examples, jnp.float64)), np.float64)
+    except TypeError:  # a constant of another width inside
+        return np.asarray(reading(jnp.asarray(examples)), np.float64)
+
+
+def _powerless(reading: Reading, power: float) -> ArgumentError:
+    wanted = f"have a root mean square from {1 / LARGEST:g} to {LARGEST:g}" if power else "are not zero everywhere"
+    behind = f" behind {', '.join(map(repr, reading.functions))}" if reading.functions else ""
+    return ArgumentError(
+        "init",
+        expected=f"examples that {wanted} where the first layer reads them",
+        got=(f"{math.sqrt(power):.2g}" if power else "zeros") + behind,
+        remedy="Rescale them, give it others, or leave data out.",
+    )
 
 
 def standardize(network: Layer, shape: Shape, params: Tree, data: InputData) -> Tree:
     r"""Fold $(x_i - \mu_i) / \sigma_i$ into the first layers: $w_i / \sigma_i$ and $b - \sum_i w_i \mu_i / \sigma_i$.
 
     Raises `ArgumentError` where it cannot be folded: convolutions pad with zeros, skips pass the input on, a layer has
-    no bias.
+    no bias; and `DataError` for columns whose numbers lie too close together for float32.
     """
     readers = {path: kernel for path, kernel in read_streams(network, shape).items() if kernel.reads.is_input}
     for path, kernel in readers.items():
         _require_foldable(path, kernel)
     if not readers:
         raise _unfoldable("no dense layer that reads it")
-    folded = params
-    for path in readers:
-        folded = _folded(folded, path.split("/"), data)
-    few = jnp.asarray(data.examples[: math.prod(shape[:-1]) * TRIED]).reshape(-1, *shape)  # type: ignore[index]
-    state = materialize(network.statistics(shape), jax.random.key(0), lecun)
-    raw, standard = (
-        network.apply(weights, state, x)[0] for weights, x in ((folded, few), (params, (few - data.mean) / data.std))
-    )
-    if jnp.abs(raw - standard).max() > TOLERANCE * (1 + jnp.abs(standard).max()):
+    if not _is_foldable(network, shape, params, readers):
         raise _unfoldable("a network that passes the input on beside them")
-    return folded
+    data.require_spread()
+    return _folded(params, readers, data.mean, data.std)
 
 
 def _require_foldable(path: str, kernel: Kernel) -> None:
@@ -115,22 +209,37 @@ def _require_foldable(path: str, kernel: Kernel) -> None:
         raise _unfoldable(f"{path}, {kernel.layer!r}")
 
 
+def _is_foldable(network: Layer, shape: Shape, params: Tree, readers: Iterable[str]) -> bool:
+    """Whether nothing but the readers sees the input: tried on standard normal examples, with moments of any kind."""
+    folded = _folded(params, readers, np.full(shape[-1], MEAN), np.full(shape[-1], STD))
+    z = np.random.default_rng(0).standard_normal((TRIED, *shape)).astype(np.float32)
+    state = materialize(network.statistics(shape), jax.random.key(0), lecun)
+    raw, standard = (network.apply(p, state, jnp.asarray(x))[0] for p, x in ((folded, MEAN + STD * z), (params, z)))
+    return not jnp.abs(raw - standard).max() > TOLERANCE * (1 + jnp.abs(standard).max())
+
+
 def _unfoldable(got: str) -> ArgumentError:
     return ArgumentError(
         "init",
         expected="standardize=True with dense layers that read the input as it is and have a bias",
         got=got,
-        remedy="Standardize the data before, with datasets.ImagePreparation or TablePreparation, and leave it out.",
+        remedy=f"{BEFORE}, and leave it out.",
     )
 
 
-def _folded(params: Tree, path: Sequence[str], data: InputData) -> Tree:
+def _folded(params: Tree, paths: Iterable[str], mean: Numbers, std: Numbers) -> Tree:
+    for path in paths:
+        params = _with_fold(params, path.split("/"), mean, std)
+    return params
+
+
+def _with_fold(params: Tree, path: Sequence[str], mean: Numbers, std: Numbers) -> Tree:
+    """In float64, with the weight as it is rounded: what is left of the mean is then the rounding of one number."""
     name, *rest = path
     if rest:
-        return {**params, name: _folded(params[name], rest, data)}
-    weight: Any = params[name]
-    repeats = weight.shape[0] // len(data.mean)
-    inverse = jnp.asarray(np.tile(1 / data.std, repeats)[:, None], weight.dtype)
-    shift = jnp.asarray(np.tile(data.mean, repeats), weight.dtype)
-    scaled = weight * inverse
-    return {**params, name: scaled, "bias": params["bias"] - shift @ scaled}
+        return {**params, name: _with_fold(params[name], rest, mean, std)}
+    weight, bias = np.asarray(params[name]), np.asarray(params["bias"])
+    repeats = weight.shape[0] // len(mean)
+    scaled = (weight / np.tile(std, repeats)[:, None]).astype(weight.dtype)
+    shifted = (bias - np.tile(mean, repeats) @ scaled.astype(np.float64)).astype(bias.dtype)
+    return {**params, name: jnp.asarray(scaled), "bias": jnp.asarray(shifted)}

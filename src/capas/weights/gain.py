@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..nn import Activation
-from .operating import Reading
+from .reading import Reading
 
 Function = Callable[..., Any]
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import jax
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from ..errors import ArgumentError
-from ..nn import Layer
-from ..nn.layer import Shape, Tree, draw, lecun, materialize, paths, split
+from ..nn import Layer, Parameter
+from ..nn.layer import Shape, Tree, draw, leaf_path, lecun, materialize, paths, split
 from .data import InputData, standardize
 from .plan import Planned, plan
 from .schemes import Scheme
@@ -75,15 +76,22 @@ def drawn(
     chosen = choices(network, shape, scheme, None if standardized else data)
     leaves, treedef = jax.tree_util.tree_flatten_with_path(network.parameters(shape))
     keys = split(key, len(leaves))
-    by_path = {path: planned.scheme.sample for path, planned in chosen.items()}
-    arrays = [
-        draw(parameter, k, by_path["/".join(step.key for step in path)] if parameter.role == "kernel" else lecun)
-        for k, (path, parameter) in zip(keys, leaves, strict=True)
-    ]
+    arrays = [_drawn(p, k, chosen.get(leaf_path(path))) for k, (path, p) in zip(keys, leaves, strict=True)]
     params = jax.tree.unflatten(treedef, arrays)
     if data is not None and standardized:
         params = standardize(network, shape, params, data)
     return params, materialize(network.statistics(shape), key, lecun), chosen
+
+
+def _drawn(parameter: Parameter, key: PRNGKeyArray, planned: Planned | None) -> Array:
+    return draw(started(parameter, planned), key, lecun if planned is None else planned.scheme.sample)
+
+
+def started(parameter: Parameter, planned: Planned | None) -> Parameter:
+    """A declaration with the start that is planned for it; kernels are drawn instead."""
+    if planned is None or parameter.role == "kernel":
+        return parameter
+    return replace(parameter, start=planned.scheme.law(parameter).mean)
 
 
 def schemes(
@@ -118,7 +126,8 @@ def choices(
     chosen = {path: _choice(rules, path) for path in kernels}
     given = {path: Planned(choice, 1.0, repr(choice)) for path, choice in chosen.items() if isinstance(choice, Scheme)}
     planned = plan(network, shape, given, None if data is None else data.power) if len(given) < len(kernels) else {}
-    return {path: given.get(path) or planned[path] for path in kernels}
+    others = [path for path in planned if path not in kernels]
+    return {path: (planned | given)[path] for path in (*kernels, *others)}
 
 
 def _choice(rules: Mapping[str, Choice], path: str) -> Choice:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import jax
 
 from ..nn import Layer, Parameter
-from ..nn.layer import Shape, Tree
+from ..nn.layer import Shape, Tree, leaf_path
 from ..signal import Entries
-from .initialize import Choice, schemes
+from .initialize import Choice, choices, started
 from .schemes import Law
 
 
@@ -26,13 +26,13 @@ def laws(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice] = "
         >>> weights.laws(nn.Dense(4), (16,), weights.LeCun())["weight"]
         Entries(shape=(16, 4), mean=0.0, std=0.25, mirrored=(), orthogonal=False, delta=False, dtype='float32')
     """
-    chosen = schemes(network, shape, scheme)
+    chosen = choices(network, shape, scheme)
 
     def entries(path: tuple[jax.tree_util.DictKey, ...], parameter: Parameter) -> Entries:
-        whole = (*parameter.copies, *parameter.shape)
-        if parameter.role != "kernel":
-            return Entries(whole, parameter.start)
-        law = chosen["/".join(step.key for step in path)].law(parameter)
+        whole, planned = (*parameter.copies, *parameter.shape), chosen.get(leaf_path(path))
+        if planned is None or parameter.role != "kernel":
+            return Entries(whole, started(parameter, planned).start)
+        law = planned.scheme.law(parameter)
         return Entries(
             whole,
             law.mean,

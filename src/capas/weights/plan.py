@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..nn import Conv, Layer
+from ..nn import Conv, Embedding, Layer, WeightStandardized
 from ..nn.layer import Shape
 from .mirrored import Mirrored
-from .operating import BUDGET, Reading, is_asymmetric, operating_power, total_growth
+from .operating import BUDGET, Setting, power_to_add, setting
 from .reader import read_streams
-from .schemes import Scheme
+from .reading import Reading, is_asymmetric
+from .schemes import Normal, Scheme
 from .streams import Kernel, Stretch
 from .structured import DeltaOrthogonal, Orthogonal, block_shape
 
@@ -40,7 +41,7 @@ class Planned:
 def plan(
     network: Layer, shape: Shape, given: Iterable[str] = (), arriving: Callable[[Reading], float] | None = None
 ) -> dict[str, Planned]:
-    """The scheme of every kernel by its path, and why.
+    """The scheme of every kernel by its path, and why; also of the gain of standardized weights.
 
     Args:
         network: the description.
@@ -58,9 +59,15 @@ def plan(
         1/block/1/weight 0.0644 orthogonal; variance 0.064, so that gradients grow by 1.5 at most
         3/weight 0.0644 orthogonal; variance 0.064, so that gradients grow by 1.5 at most
     """
+    given = frozenset(given)
     kernels = read_streams(network, shape, given)
     planner = Planner(kernels, arriving)
-    return {path: planner.planned(kernel) for path, kernel in kernels.items()}
+    gains = {
+        f"{path.rpartition('/')[0]}/gain".lstrip("/"): planner.of_standardized(kernel)
+        for path, kernel in kernels.items()
+        if isinstance(kernel.layer, WeightStandardized) and path not in given
+    }
+    return {path: planner.planned(kernel) for path, kernel in kernels.items()} | gains
 
 
 class Planner:
@@ -81,13 +88,13 @@ class Planner:
         self.paired: set[int] = set()
         for line in {id(kernel.stretch.line): kernel.stretch.line for kernel in self.kernels}.values():
             self._pair(line)
-        self.power = {name: operating_power(self._read_in(stretch)) for name, stretch in self.stretches.items()}
+        self.settings = {name: setting(self._read_in(stretch)) for name, stretch in self.stretches.items()}
 
     def _pair(self, line: list[Kernel]) -> None:
         """Make pairs of the units that a line of kernels reads, if it can work at a much larger variance with them."""
         able = {id(k) for k in line if not k.reads.stream.root.blocked and not Reading(k.reads.functions).is_odd}
         plain, mirrored = (
-            [(Reading(k.reads.functions, id(k) in which), k.in_line) for k in line if k.reads.functions]
+            [(self._reading(k, id(k) in which), k.in_line) for k in line if k.reads.functions]
             for which in (set(), able)
         )
         if _merit(mirrored) > _merit(plain, WORTH):
@@ -103,29 +110,45 @@ class Planner:
     def _writes_pairs(self, kernel: Kernel) -> bool:
         return id(kernel.writes.root) in self.paired
 
-    def _reading(self, kernel: Kernel) -> Reading:
-        return Reading(kernel.reads.functions, self._reads_pairs(kernel))
+    def _reading(self, kernel: Kernel, mirrored: bool | None = None) -> Reading:
+        pairs = self._reads_pairs(kernel) if mirrored is None else mirrored
+        return Reading(kernel.reads.functions, pairs, isinstance(kernel.layer, WeightStandardized))
 
-    def _power(self, stretch: Stretch | None) -> float:
-        """The variance in a stretch; 1 where a signal counts as standard, or where none is good."""
-        return (None if stretch is None else self.power.get(id(stretch))) or 1.0
+    def _setting(self, stretch: Stretch | None) -> Setting:
+        """What a stretch works at; variance 1 where a signal counts as standard."""
+        return Setting() if stretch is None else self.settings.get(id(stretch), Setting())
 
     def _target(self, kernel: Kernel) -> float:
-        """The variance of what a kernel writes."""
-        if kernel.branch_of is not None:
-            power = self._power(kernel.branch_of) if kernel.reads.arrives is not None else 1.0
-            power *= _grown(kernel.branch_of, kernel.place)
-            return power * min(_share(kernel.branch_of) / kernel.scale**2, 1.0) if kernel.scale else power
-        return self._power(kernel.stretch) if kernel.ends is None else kernel.ends
+        """The variance of what a kernel writes: what is wanted of it, before functions and dropout that are behind."""
+        wanted, beside = self._wanted(kernel)
+        power = power_to_add(kernel.behind, beside, wanted * kernel.kept)
+        return self._setting(kernel.branch_of or kernel.stretch).power if power is None else power
+
+    def _wanted(self, kernel: Kernel) -> tuple[float, int]:
+        """The power that what a kernel writes is to have where it ends, and how many signals are like it there."""
+        main = kernel.branch_of
+        if main is None:
+            power = self._setting(kernel.stretch).power if kernel.ends is None else kernel.ends
+            return kernel.part * power, kernel.beside
+        power = kernel.part * (self._setting(main).power if kernel.reads.arrives is not None else 1.0)
+        power *= _grown(main, kernel.place)
+        share = min(_share(main) / kernel.scale**2, 1.0) if kernel.scale else 1.0
+        return power * share, main.branches - 1
 
     def _second(self, kernel: Kernel, power: float) -> float:
-        """The mean square of what a kernel reads."""
-        reading = self._reading(kernel)
-        return self.arriving(reading) if self.arriving and kernel.reads.is_input else reading.second(power)
+        """The mean square of what a kernel reads, in training: dropout adds to it what it takes at random."""
+        reading, lost = self._reading(kernel), 1 / kernel.reads.kept - 1
+        if self.arriving and kernel.reads.is_input and not isinstance(kernel.layer, Embedding):
+            return self.arriving(reading) / kernel.reads.kept
+        if kernel.reads.mixed:
+            return sum(share * Reading(f).second(power) for share, f in kernel.reads.mixed) * (1 + lost)
+        second = reading.second(power)
+        each = Reading(reading.functions).second(power) if lost else 0.0
+        return second + lost * each * (2 if reading.mirrored else 1)
 
     def power_before(self, kernel: Kernel) -> float:
         """The variance of what a kernel reads, before the activations."""
-        power = self._power(kernel.reads.arrives)
+        power = self._setting(kernel.reads.arrives).power
         if kernel.after and kernel.reads.arrives is not None:
             power *= _grown(kernel.reads.arrives, kernel.after)
         return power
@@ -146,6 +169,12 @@ class Planner:
         scheme = replace(pairs, base=base) if reads or writes else base
         return Planned(scheme, power, self._why(kernel, scheme, power, central))
 
+    def of_standardized(self, kernel: Kernel) -> Planned:
+        """The gain of weights that are standardized: they take off the mean of what they read."""
+        power = self.power_before(kernel)
+        gain = math.sqrt(self._target(kernel) / self._second(kernel, power))
+        return Planned(Normal(0.0, mean=gain), power, f"gain {gain:.3g}")
+
     def _is_central(self, kernel: Kernel, half: tuple[int, ...]) -> bool:
         """Whether a kernel of a convolution starts as a matrix at the centre of its window."""
         layer = kernel.layer
@@ -162,8 +191,13 @@ class Planner:
             words = [f"mirrored {words[0]}, {' and '.join(pairs)} pairs"]
         if is_asymmetric(kernel) and kernel.reads.stream.root.blocked:
             words.append(f"no pairs: {kernel.reads.stream.root.blocked}")
-        if power < 1:
+        found = self._setting(kernel.reads.arrives)
+        if not found.fits:
+            words.append(f"gradients or deviations grow by 1e{found.growth / math.log(10):.1f}, whatever the variance")
+        elif power < 1:
             words.append(f"variance {power:.2g}, so that gradients grow by {BUDGET} at most")
+        if kernel.reads.unknown:
+            words.append(kernel.reads.unknown)
         if kernel.branch_of is not None:
             words.append(f"one of {kernel.branch_of.branches} branches")
         return "; ".join(words)
@@ -171,8 +205,8 @@ class Planner:
 
 def _merit(readings: Sequence[tuple[Reading, int]], worth: float = 1.0) -> tuple[float, float]:
     """The variance at which layers can work, times its worth; if there is none, how little the signal grows at best."""
-    power = operating_power(readings)
-    return (0.0, -float(total_growth(readings).min())) if power is None else (worth * power, 0.0)
+    found = setting(readings)
+    return (worth * found.power, 0.0) if found.fits else (0.0, -found.growth)
 
 
 def _share(stretch: Stretch) -> float:

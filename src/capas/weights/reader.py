@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-import jax
-from jaxtyping import Array
-
 from ..nn import (
     Activation,
     AvgPool,
@@ -25,6 +22,7 @@ from ..nn import (
     Parameter,
     PReLU,
     Repeat,
+    Reshape,
     Residual,
     RMSNorm,
     Sequential,
@@ -32,11 +30,13 @@ from ..nn import (
     Swish,
     WeightStandardized,
 )
-from ..nn.layer import Shape, paths
+from ..nn.layer import Shape, joined, paths
 from ..signal.gaussian import is_elementwise
+from .functions import plain
+from .points import block, block_sum, join, outside, reshaped, side_by_side, through, union
 from .streams import Kernel, Place, Point, Stream, Stretch
 
-CARRY = (Dropout, Flatten, MaxPool, AvgPool, GlobalMaxPool, GlobalAvgPool)
+CARRY = (Flatten, MaxPool, AvgPool, GlobalMaxPool, GlobalAvgPool)
 """Layers that are taken to change nothing of the power, and that keep pairs of units."""
 
 NORMALIZE = (BatchNorm, LayerNorm, RMSNorm, GroupNorm, InstanceNorm)
@@ -97,13 +97,16 @@ class _Reader:
                 return self._residual(layer, shape, before, path)
             case Parallel():
                 return self._parallel(layer, shape, before, path)
+            case Dropout(rate):
+                return replace(before, kept=before.kept * (1 - rate))
+            case Reshape():
+                return reshaped(layer.output_shape(shape), before)
             case Activation() | PReLU() | Swish() | Shaped():
                 function = plain(layer)
                 if function.name or is_elementwise(function):
                     here = (Place(path, self.stretch.line, self.copies // self.outside),)
-                    places = _union(before.places, here) if before.standard and not before.functions else ()
-                    functions = (*before.functions, function)
-                    return replace(before, functions=functions, standard=False, places=places)
+                    places = union(before.places, here) if before.standard and not before.functions else ()
+                    return replace(through(before, function), standard=False, places=places)
         if isinstance(layer, CARRY):
             return before
         if isinstance(layer, NORMALIZE):
@@ -115,10 +118,11 @@ class _Reader:
         output = layer.output_shape(shape)
         why = _unpaired(layer, declared)
         if why or any(joined(path, name) in self.given for name in declared):
-            _block(before.stream, why or "a scheme that was given")
+            block(before.stream, why or "a scheme that was given")
         if layer.children(shape) or not declared:
-            before = replace(before, functions=(), arrives=None, is_input=False, places=())
-        after = Stream(before.stream.root.blocked if why else "")
+            unknown = f"power unknown {'behind' if not declared else 'inside'} {layer!r}"
+            before = Point(before.stream, (), None, before.channels, unknown=unknown)
+        after = Stream(why)
         if any(joined(path, name) in self.given for name in declared):
             after.blocked = "a scheme that was given"
         for name, parameter in declared.items():
@@ -129,25 +133,27 @@ class _Reader:
             self.stretch.kernels.append(kernel)
             self.stretch.line.append(kernel)
         arrives, channels = self.stretch if declared else None, output[-1] if output else 1
-        return Point(after, (), arrives, channels, standard=bool(declared))
+        unknown = "" if declared else before.unknown
+        return Point(after, (), arrives, channels, standard=bool(declared), unknown=unknown)
 
     def _normalized(self, before: Point) -> Point:
         before.stream.root.ends = 1.0
         self.stretch, self.within = Stretch(self.stretch.line), self.copies
         behind = Stream().join(before.stream)
-        return replace(before, stream=behind, functions=(), arrives=None, is_input=False, standard=True, places=())
+        return Point(behind, (), None, before.channels)
 
     def _repeat(self, layer: Repeat, shape: Shape, before: Point, path: str) -> Point:
-        (block,) = layer.children(shape)
+        (child,) = layer.children(shape)
+        inside = joined(path, child.name)
         self.copies *= layer.copies
-        once = self.read(block.layer, block.shape, before, joined(path, block.name))
+        once = self.read(child.layer, child.shape, before, inside)
         if layer.copies > 1:
-            first = self._forget(joined(path, block.name))
+            first = self._forget(inside)
             again = replace(once, stream=once.stream.join(before.stream))
-            once = self.read(block.layer, block.shape, again, joined(path, block.name))
+            once = self.read(child.layer, child.shape, again, inside)
             for name, point in first.items():
-                kernel = self.kernels[name]
-                kernel.reads = replace(kernel.reads, places=_union(point.places, kernel.reads.places))
+                kernel, before_it = self.kernels[name], outside(point.places, inside)
+                kernel.reads = replace(kernel.reads, places=union(before_it, kernel.reads.places))
             once = replace(once, stream=once.stream.join(before.stream))
         self.copies //= layer.copies
         self.within = min(self.within, self.copies)
@@ -180,6 +186,7 @@ class _Reader:
         for kernel in inner:
             if kernel.writes.root is out.stream.root and out.arrives is not None and kernel.branch_of is None:
                 kernel.branch_of, kernel.scale, kernel.place = main, scale, place
+                kernel.behind, kernel.kept = out.functions, out.kept
                 main.branches += kernel.copies
         self.stretch, (self.inside, self.outside, self.within) = main, before_it
         return out
@@ -191,37 +198,56 @@ class _Reader:
             skip = self.read(layer.shortcut, shape, before, joined(path, "shortcut"))  # type: ignore[arg-type]
         out = self._branch(layer.block, shape, before, joined(path, "block"), layer.scale)
         stream = skip.stream.join(out.stream)
-        functions = skip.functions if skip.functions == out.functions else ()
-        standard, places = all(p.standard or p.places for p in (skip, out)), _union(skip.places, out.places)
-        return Point(stream, functions, skip.arrives, skip.channels, standard=standard, places=places)
+        alike = skip.functions == out.functions
+        if not alike:
+            block_sum(stream, [out])
+        standard, places = skip.standard and out.standard, union(skip.places, out.places)
+        return replace(skip, stream=stream, functions=skip.functions if alike else (), standard=standard, places=places)
 
     def _parallel(self, layer: Parallel, shape: Shape, before: Point, path: str) -> Point:
+        if layer.combine in {"sum", "mean"}:
+            return self._sum(layer, shape, before, path)
         ends = [self.read(child, shape, before, joined(path, name)) for name, child, shape in layer.children(shape)]
-        stream = ends[0].stream
-        for end in ends[1:]:
-            stream = stream.join(end.stream)
-        if layer.combine in {"concatenate", "product"}:
-            _block(stream, f"branches combined by {layer.combine}")
-        alike = layer.combine == "concatenate" and len({end.functions for end in ends}) == 1
-        channels = layer.output_shape(shape)[-1]
-        standard = alike and all(end.standard for end in ends)
-        places = () if layer.combine == "product" else _union(*(end.places for end in ends))
-        functions, arrives = (ends[0].functions, ends[0].arrives) if alike else ((), None)
-        return Point(stream, functions, arrives, channels, standard=standard, places=places)
+        stream = join(ends)
+        block(stream, f"branches combined by {layer.combine}")
+        if layer.combine == "product":
+            unknown = "power unknown behind branches that are multiplied"
+            return Point(stream, (), None, ends[0].channels, standard=False, unknown=unknown)
+        widths = [child.layer.output_shape(child.shape)[-1] for child in layer.children(shape)]
+        return side_by_side(ends, widths, stream)
+
+    def _sum(self, layer: Parallel, shape: Shape, before: Point, path: str) -> Point:
+        """Branches of which one passes the signal on are added to it; others are parts of a sum of the usual power."""
+        children = [(joined(path, name), child, inner) for name, child, inner in layer.children(shape)]
+        count, own = len(children), sum(_has_kernels(child, inner) for _, child, inner in children)
+        if 0 < own < count and layer.combine == "sum":
+            ends = [
+                self._branch(child, inner, before, name, 1.0)
+                if _has_kernels(child, inner)
+                else self.read(child, inner, before, name)
+                for name, child, inner in children
+            ]
+        else:
+            part = (1 if layer.combine == "sum" else count**2 - (count - own) ** 2) / max(own, 1)
+            ends = [self._part(child, inner, before, name, part, own - 1) for name, child, inner in children]
+        stream = join(ends)
+        block_sum(stream, ends)
+        arrives = self.stretch if own else before.arrives
+        standard = all(end.standard and not end.functions for end in ends)
+        return Point(stream, (), arrives, ends[0].channels, standard=standard)
+
+    def _part(self, layer: Layer, shape: Shape, before: Point, path: str, part: float, beside: int) -> Point:
+        """A branch that is a part of a sum."""
+        known = set(self.kernels)
+        end = self.read(layer, shape, before, path)
+        for kernel in (self.kernels[name] for name in self.kernels.keys() - known):
+            if kernel.writes.root is end.stream.root and kernel.copies == self.copies and kernel.branch_of is None:
+                kernel.behind, kernel.kept, kernel.part, kernel.beside = end.functions, end.kept, part, beside
+        return end
 
 
-def joined(path: str, name: str) -> str:
-    """A path and a name inside."""
-    return f"{path}/{name}" if path else name
-
-
-def _union(*places: tuple[Place, ...]) -> tuple[Place, ...]:
-    """Every path once, as it was read last."""
-    return tuple({place.path: place for some in places for place in some}.values())
-
-
-def _block(stream: Stream, why: str) -> None:
-    stream.root.blocked = stream.root.blocked or why
+def _has_kernels(layer: Layer, shape: Shape) -> bool:
+    return any(parameter.role == "kernel" for _, parameter in paths(layer.parameters(shape)))
 
 
 def _unpaired(layer: Layer, declared: dict[str, Parameter]) -> str:
@@ -231,24 +257,3 @@ def _unpaired(layer: Layer, declared: dict[str, Parameter]) -> str:
     if len(declared) > 1 or any(p.groups > 1 for p in declared.values()):
         return f"{layer!r} has groups, or several kernels"
     return "standardized weights" if isinstance(layer, WeightStandardized) else ""
-
-
-def plain(layer: Activation | PReLU | Swish | Shaped) -> Activation:
-    """An activation that is learned or shaped as the function that it starts as."""
-    match layer:
-        case PReLU(start=slope):
-            return Activation("leaky_relu", negative_slope=slope)
-        case Swish(start=beta):
-            return Activation(_swish, beta=beta)
-        case Shaped(activation, alpha, beta, gamma, delta):
-            inner = plain(activation)  # type: ignore[arg-type]
-            return Activation(_shaped, inner=inner, alpha=alpha, beta=beta, gamma=gamma, delta=delta)
-    return layer
-
-
-def _shaped(x: Array, inner: Activation, alpha: float, beta: float, gamma: float, delta: float) -> Array:
-    return gamma * (inner(alpha * x + beta) + delta)
-
-
-def _swish(x: Array, beta: float) -> Array:
-    return x * jax.nn.sigmoid(beta * x)

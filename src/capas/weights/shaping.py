@@ -15,7 +15,7 @@ import numpy as np
 from ..nn import Activation
 from ..signal import expectation
 from ..signal.quadrature import Numbers, normal_nodes
-from .operating import is_odd, kinks
+from .reading import is_odd, kinks
 
 SCALES: Numbers = 10 ** np.linspace(-3.0, 1.0, 81)
 SHIFTS: Numbers = np.linspace(-4.0, 4.0, 81)

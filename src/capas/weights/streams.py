@@ -27,7 +27,10 @@ class Stream:
     @property
     def root(self) -> Stream:
         """What stands for all streams that are joined with it."""
-        return self if self._into is None else self._into.root
+        root = self
+        while root._into is not None:
+            root = root._into
+        return root
 
     def join(self, other: Stream) -> Stream:
         """Make two streams one."""
@@ -80,6 +83,9 @@ class Point:
         is_input: whether it is the network's input, or functions of it.
         standard: whether it counts as standard: the input, what a kernel or a normalization gave, or a sum of such.
         places: the activations on standard signals that it has gone through since it was written.
+        kept: the share of the numbers that dropout has left since it was written.
+        mixed: where parts of the units have gone through different functions, these instead, each with its share.
+        unknown: why its power is not known, and taken to be 1; empty where it is.
     """
 
     stream: Stream
@@ -89,6 +95,9 @@ class Point:
     is_input: bool = False
     standard: bool = True
     places: tuple[Place, ...] = ()
+    kept: float = 1.0
+    mixed: tuple[tuple[float, Functions], ...] = ()
+    unknown: str = ""
 
 
 @dataclass(eq=False)
@@ -109,6 +118,10 @@ class Kernel:
         branch_of: the stretch that it is added to, if it is the last one of a branch.
         scale: the factor that the network puts on the branch.
         place: how many branches were added before that one, where it reads the signal as it is.
+        behind: the functions that what it writes goes through before it is added to other signals.
+        kept: what dropout leaves of it there.
+        beside: how many signals like it are added with it, if not to the signal of a stretch.
+        part: the power that it is to add, for a sum of power 1.
     """
 
     parameter: Parameter
@@ -124,6 +137,10 @@ class Kernel:
     branch_of: Stretch | None = None
     scale: float = 1.0
     place: int = 0
+    behind: Functions = ()
+    kept: float = 1.0
+    beside: int = 0
+    part: float = 1.0
 
     @property
     def repeats(self) -> bool:

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from ..errors import ArgumentError, located
 from ..nn import Layer, Parallel, Repeat, Residual, Sequential, Shaped
-from ..nn.layer import Shape, walk
+from ..nn.layer import Shape, joined, walk
+from .functions import plain
 from .operating import BUDGET
-from .reader import joined, plain, read_streams
+from .reader import read_streams
 from .shaping import shape as shape_of
 from .streams import Kernel
 
