@@ -153,6 +153,12 @@ def _chain(*between: object, width: int = WIDTH) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def _normalized(norm: nn.Layer, activation: str, depth: int) -> nn.Sequential:
+    """A deep chain of dense layers, a normalization and an activation between each two."""
+    block = nn.Sequential(norm, activation, _dense(2 * WIDTH))
+    return nn.Sequential(_dense(2 * WIDTH), nn.Repeat(block, depth), norm, activation, _dense(2 * WIDTH))
+
+
 def _conv(**options: Any) -> nn.Conv:
     return nn.Conv(**{"features": WIDTH, "window": (3, 3), **options})
 
@@ -428,6 +434,8 @@ DEFAULTS = {
         shape=(2 * WIDTH,),
         narrow=False,
     ),
+    "default repeat, layer norm": _auto(_normalized(nn.LayerNorm(), "relu", 20), shape=(2 * WIDTH,), narrow=False),
+    "default repeat, rms norm": _auto(_normalized(nn.RMSNorm(), "sigmoid", 20), shape=(2 * WIDTH,), narrow=False),
     "default layer norm of relu": _auto(
         nn.Sequential(_dense(), "relu", _dense(), "relu", nn.LayerNorm(), _dense()), narrow=False
     ),

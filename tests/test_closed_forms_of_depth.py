@@ -274,6 +274,31 @@ def test_layer_norm(f, chi):
     assert growth(partial(standardized, axis=-1), f, width=10**6)[:-1] == pytest.approx([chi] * 3, rel=1e-5)
 
 
+@pytest.mark.parametrize("f", [jax.nn.relu, jax.nn.gelu, jax.nn.softplus])
+@pytest.mark.parametrize("centre", [True, False])
+@pytest.mark.parametrize("orthogonal", [True, False])
+def test_layer_norm_of_pairs(f, centre, orthogonal):
+    """Of pairs f(z), f(-z) mirrored weights read z: a linear network of m units. On the way back a norm gives |P g|² / q.
+
+    Orthogonal weights keep q = 1, and P g = g from the second norm on. Of independent ones q is a chi² over m, and they
+    make (m - 1) / m of what is orthogonal to the signal: (m - 1) / (m - 2) a layer.
+    """
+    m, depth = 32, 30
+    w = Entries((2 * m, 2 * m), std=(2 * m) ** -0.5, mirrored=((0, m), (1, m)), orthogonal=orthogonal)
+
+    def network(weights, x):
+        for w in weights:
+            mean = x.mean(-1, keepdims=True) if centre else 0.0
+            x = f((x - mean) * jax.lax.rsqrt(jnp.square(x - mean).mean(-1, keepdims=True))) @ w
+        return x
+
+    first = Entries((2 * m, 2 * m), std=(2 * m) ** -0.5, mirrored=((1, m),))
+    flow = propagate(lambda w, x: network(w[1], x @ w[0]), (first, [w] * depth), jnp.zeros(2 * m))
+    gradients = [row.gradient for row in flow.rows if row.operation == "dot_general"][1:-1]
+    found = [a / b for a, b in pairwise(gradients)]
+    assert found == pytest.approx([1 if orthogonal else (m - 1) / (m - 2)] * len(found), rel=4 / m**2)
+
+
 CHANNELS = 3
 
 

@@ -46,7 +46,9 @@ def runs_of(fields: Sequence[Field], width: int) -> list[tuple[int, list[Content
 
 
 def run_of(field: Field, low: int, high: int) -> Content:
-    """The law of a run of features within one block: other units than the rest of it."""
+    """The law of a run of features within one block: other units than the rest of it, if the field has units at all."""
+    if not {"feature", "weight"} & set(field.roles):
+        return field.blocks[0][1]
     start = 0
     for width, content in field.blocks:
         if low == start and high == start + width:

@@ -15,6 +15,8 @@ from .interpret import Stacked
 from .latent import Latent, Source
 from .law import Atom, Law, constant, normal
 from .quadrature import Numbers
+from .routes import term_scaled
+from .term import Term
 
 CLOSE = 1e-11
 """Difference of numbers that are taken as equal."""
@@ -62,9 +64,12 @@ class Pattern:
     def _content(self, content: Any) -> Any:
         if type(content) is Law:
             return self._law(content)
-        if isinstance(content, Gradient) and all(term.is_plain and term.sites is None for term in content.terms):
-            inverse = np.full((1, 1), 1 / self.size)
-            return tuple((self._source(t.noise), self._content(t.coefficient.scaled(inverse))) for t in content.terms)
+        if isinstance(content, Gradient) and all(map(_is_simple, content.terms)):
+            scaled = [term_scaled(term, np.full((1, 1), 1 / self.size)) for term in content.terms]
+            return tuple(
+                (self._source(t.noise), t.units, self._content(t.coefficient), t.outer and self._content(t.outer))
+                for t in scaled
+            )
         return self._unknown()
 
     def _law(self, law: Law) -> Any:
@@ -82,7 +87,7 @@ class Pattern:
     def _latent(self, latent: Latent) -> Any:
         if any(p.sites is not None or p.matrix is not None or len(p.coefficient) > 1 for p in latent.parts):
             return self._unknown()
-        self._numbers += [np.array(latent.log_variance), *(p.coefficient for p in latent.parts)]
+        self._numbers += [np.array([latent.log_variance, latent.sphere]), *(p.coefficient for p in latent.parts)]
         return self._seen.setdefault(latent, len(self._seen)), tuple(self._source(p.source) for p in latent.parts)
 
     def _source(self, source: Source) -> Any:
@@ -128,13 +133,21 @@ def _terms(content: Any) -> Any:
     return content.terms
 
 
-def _term(term: Any, names: Mapping[Latent, Latent]) -> Any:
-    law = term.coefficient
-    if not term.is_plain or term.sites is not None or type(law) is not Law or law.concentrated is not None:
+def _is_simple(term: Term) -> bool:
+    """Whether it is a function times a noise, or a sum of that over units."""
+    return term.matrix is None and not term.examples and term.sites is None
+
+
+def _term(term: Term, names: Mapping[Latent, Latent]) -> Term:
+    if not _is_simple(term):
         raise Entangled
-    if not all(atom.latent in names for atom in law.terms):
+    return replace(term, coefficient=_law(term.coefficient, names), outer=term.outer and _law(term.outer, names))
+
+
+def _law(law: Law, names: Mapping[Latent, Latent]) -> Law:
+    if type(law) is not Law or law.concentrated is not None or not all(atom.latent in names for atom in law.terms):
         raise Entangled
-    return replace(term, coefficient=Law(law.offset, {_atom(a, names[a.latent]): c for a, c in law.terms.items()}))
+    return Law(law.offset, {_atom(a, names[a.latent]): c for a, c in law.terms.items()})
 
 
 def _atom(atom: Atom, latent: Latent) -> Atom:

@@ -146,6 +146,7 @@ class Latent:
         scale: the standard deviation of the signal that it stands for, a column.
         shared: the latent of what all examples share of it.
         log_variance: of the power that the units of one network of finite width have, relative to the one predicted.
+        sphere: of how many units the squares have a sum that does not vary; 0 if there is none.
         pair: the two latents that it stands for, and how, if it does.
         origin: the latent and the sites of it that this one was gathered from.
     """
@@ -160,6 +161,7 @@ class Latent:
     shared: Any = None
     pair: Any = None
     log_variance: float = 0.0
+    sphere: int = 0
     origin: tuple[Latent, Numbers] | None = None
 
     @property
@@ -197,7 +199,7 @@ class Latent:
             breaks = self.breaks[sites] if len(self.breaks) > 1 else self.breaks
             root, there = self.origin or (self, np.arange(int(sites.max(initial=0)) + 1))
             parts = tuple(part.gather(sites) for part in self.parts)
-            self._gathered[key] = Latent(parts, breaks, origin=(root, there[sites]))
+            self._gathered[key] = Latent(parts, breaks, sphere=self.sphere, origin=(root, there[sites]))
         return self._gathered[key]
 
     def units(self, which: Units) -> Latent:

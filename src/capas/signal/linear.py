@@ -15,7 +15,9 @@ from .term import Term, correlated, pair_matrix
 Moments = Callable[[Gradient], Numbers]
 
 
-def through_weights(parts: Sequence[tuple[float, Gradient]], second: Moments, matrix: Moments, sites: int) -> Gradient:
+def through_weights(
+    parts: Sequence[tuple[float, Gradient]], second: Moments, matrix: Moments, sites: int, kept: int = 0
+) -> Gradient:
     r"""A sum of many entries of a gradient with random weights: a new noise.
 
     What a normalization has subtracted is kept: where terms hold a sum over all examples, $\kappa \sum_i g_i$ with g
@@ -26,9 +28,10 @@ def through_weights(parts: Sequence[tuple[float, Gradient]], second: Moments, ma
         second: mean square at every site of the result, of a gradient with weights of one.
         matrix: the same between sites.
         sites: of the result.
+        kept: of how many entries it is the sum, if the weights are an orthogonal matrix.
     """
     plain = [(weight, Gradient(tuple(t for t in g.terms if not t.examples))) for weight, g in parts]
-    power = sum(weight * second(g) for weight, g in plain)
+    power = sum(weight * (second(g) + _taken_before(g, second, kept)) for weight, g in plain)
     between = lambda: correlated(np.asarray(sum(weight * matrix(g) for weight, g in plain)))  # noqa: E731
     fresh = noise(power, None if sites == 1 else between)
     (term,) = fresh.terms
@@ -39,6 +42,21 @@ def through_weights(parts: Sequence[tuple[float, Gradient]], second: Moments, ma
     places = None if sites == 1 else term.places(sites)
     outer = constant(ratio)
     return Gradient((term, Term(term.noise, term.coefficient, places, mixing, examples, outer=outer)))
+
+
+def _taken_before(gradient: Gradient, second: Moments, kept: int) -> Numbers | float:
+    r"""What is to be put back, of what a normalization has taken off, where an orthogonal matrix keeps the norm.
+
+    A gradient that is orthogonal to a signal, as what comes out of a normalization is, is so on the other side of a
+    matrix too: $(W^T g)^T x = g^T W x = 0$. Independent weights make it shorter by 1/n there, as much as the next
+    normalization takes off a noise that is independent of its signal; so the noise is right. Orthogonal ones do not,
+    and the next normalization finds nothing to take. Of sums over k of n units that is the share k/n.
+    """
+    sums = [term.units for term in gradient.terms if term.units]
+    if not kept or not sums:
+        return 0.0
+    rest = Gradient(tuple(term for term in gradient.terms if not term.units))
+    return np.maximum(second(rest) - second(gradient), 0.0) * min(max(sums) / kept, 1.0)
 
 
 def _share_of_sum(gradient: Gradient) -> tuple[float, int]:

@@ -55,13 +55,15 @@ def pairs_as_units(x: Field) -> list[tuple[int, Content]]:
     if not _are_pairs(x):
         return list(x.blocks)
     (width, one), (_, other) = x.blocks
-    return [(width, added(one, other))]
+    return [(width, plus(one, other) if x.is_gradient else added(one, other))]
 
 
 def _are_pairs(x: Field) -> bool:
-    if x.is_gradient or len(x.blocks) != 2 or x.blocks[0][0] != x.blocks[1][0]:
+    if len(x.blocks) != 2 or x.blocks[0][0] != x.blocks[1][0]:
         return False
     one, other = (law for _, law in x.blocks)
+    if x.is_gradient:
+        return {term.noise for term in one.terms} == {term.noise for term in other.terms}
     known = {source for latent in one.latents for source in latent.sources}
     related = any(source in known for latent in other.latents for source in latent.sources)
     return related and bool(np.allclose(one.second, other.second, rtol=1e-9, atol=0.0))

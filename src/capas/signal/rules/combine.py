@@ -53,8 +53,9 @@ def dot_general(walk: Walk, equation: Any, left: Value, right: Value) -> Sequenc
     law = weighted_sum(x, w, count, set(w_axes) <= w.centred)
     if isinstance(law, Law):
         law = walk.rescaled(x, w, reused(walk, equation, x, w, w.rooted(w_axes), count, law))
-        law = note_width(law, x.blocks[0][1], count, w.orthogonal)
     blocks = written_by(w, w_free, width, law)
+    if isinstance(law, Law):
+        note_width(law, x.blocks[0][1], count, blocks[0][0] if w.orthogonal else 0)
     return [Field(shape, kept + new if other.is_weight else new + kept, blocks)]
 
 
@@ -75,7 +76,8 @@ def weighted_sum(x: Field, w: Field, count: int, centred: bool = False) -> Conte
     if x.is_gradient:
         power = variance_w + mean_w**2
         parts = [(count * power * share, content) for share, content in shares]
-        return through_weights(parts, lambda g: per_site(g.second, sites), lambda g: g.matrix(sites), sites)
+        kept = count if w.orthogonal else 0
+        return through_weights(parts, lambda g: per_site(g.second, sites), lambda g: g.matrix(sites), sites, kept)
     if centred:
         shares = [(share, add(content, constant(-content.mean))) for share, content in shares]
     mean = mean_w * total("mean")

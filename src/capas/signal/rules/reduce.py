@@ -11,6 +11,7 @@ import numpy as np
 
 from ..choice import Choice
 from ..field import Content, Field
+from ..finite import fixed_by_squares
 from ..gradient import Gradient, noise
 from ..interpret import Value, Walk, refuse, rule
 from ..law import constant
@@ -68,8 +69,9 @@ def _over_features(x: Field, count: int, mixing: Numbers | None, over: set[str],
     total = sum(width for width, _ in x.blocks) or 1
     shares = [(count * width / total, content) for width, content in pairs_as_units(x)]
     if x.is_gradient:
-        if len(shares) == 1 and "batch" not in over and (x.sites > 1 or len(shares[0][1].second) == 1):
-            found = shares[0][1].over_units(count, centred)
+        if "batch" not in over and (x.sites > 1 or all(len(content.second) == 1 for _, content in shares)):
+            sums = [content.over_units(max(round(share), 1), centred) for share, content in shares]
+            found = Gradient(tuple(term for content in sums for term in content.terms))
         else:
             between = lambda: sum(share * content.matrix(x.sites) for share, content in shares)  # noqa: E731
             power = sum(share * per_site(content.second, x.sites) for share, content in shares)
@@ -77,17 +79,18 @@ def _over_features(x: Field, count: int, mixing: Numbers | None, over: set[str],
         return found if mixing is None else found.mix(mixing)
     laws = [(share, given_unit(content) if "batch" in over else content) for share, content in shares]
     mean = sum(share * per_site(law.mean, x.sites) for share, law in laws)
-    second, cross = (
-        sum(share * per_site(getattr(law, name) - np.square(law.mean), x.sites) for share, law in laws) + mean**2
-        for name in ("second", "cross")
-    )
+
+    def moment(across: bool) -> Numbers:
+        found = [(n, (law.cross if across else law.second) - np.square(law.mean), law) for n, law in laws]
+        return mean**2 + sum(n * per_site(own - fixed_by_squares(law, n, across), x.sites) for n, own, law in found)
 
     def kernel(across: bool) -> Numbers:
         wide = np.broadcast_to(mean, (x.sites,))
-        centred = [(share, law.matrix(across, x.sites), np.broadcast_to(law.mean, (x.sites,))) for share, law in laws]
-        return np.outer(wide, wide) + sum(share * (moments - np.outer(m, m)) for share, moments, m in centred)
+        found = [(n, law.matrix(across, x.sites), np.broadcast_to(law.mean, (x.sites,)), law) for n, law in laws]
+        centred = [(n, own - np.outer(m, m) - fixed_by_squares(law, n, across, x.sites)) for n, own, m, law in found]
+        return np.outer(wide, wide) + sum(n * covariance for n, covariance in centred)
 
-    law = fresh(mean, second, cross, kernel if x.sites > 1 else None)
+    law = fresh(mean, moment(False), moment(True), kernel if x.sites > 1 else None)
     law = law if mixing is None else mixed(law, mixing)
     return law if law.is_number else replace(law, concentrated=constant(law.mean))
 

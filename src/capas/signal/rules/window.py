@@ -86,8 +86,10 @@ def convolution(walk: Walk, equation: Any, left: Value, right: Value) -> Sequenc
         if w.root in walk.products:
             raise refuse(equation, "a kernel that was used before, so that what comes out knows what came out then")
         walk.products[w.root] = []
-        law = note_width(walk.rescaled(x, w, law), x.blocks[0][1], channels * table.shape[1], w.orthogonal)
+        law = walk.rescaled(x, w, law)
     blocks = written_by(w, [numbers.rhs_spec[0]], shape[numbers.out_spec[1]], law)
+    if not x.is_gradient:
+        note_width(law, x.blocks[0][1], channels * table.shape[1], blocks[0][0] if w.orthogonal else 0)
     return [Field(shape, tuple(roles), blocks)]
 
 
@@ -120,7 +122,8 @@ def _windowed_sum(x: Field, w: Field, channels: int, table: Numbers, centred: bo
     if x.is_gradient:
         parts = [(power_w * share, content) for share, content in shares]
         matrix = lambda g: _between(g.matrix(x.sites), table)  # noqa: E731
-        return through_weights(parts, lambda g: over_taps(g.second, table), matrix, sites)
+        kept = x.blocks[0][0] if w.orthogonal else 0
+        return through_weights(parts, lambda g: over_taps(g.second, table), matrix, sites, kept)
     lost = (
         sum(share * over_taps(c.mean, table) for share, c in shares) / np.sqrt(channels * table.shape[1])
         if centred
