@@ -217,3 +217,27 @@ def test_a_repeat_is_planned_like_its_copies(activation):
 
 def _gain(scheme):
     return getattr(scheme, "base", scheme).gain
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: capas.init("relu", (4,)), "init: expected a layer, got 'relu'"),
+        (lambda: capas.tailor("relu", (4,)), "tailor: expected a layer, got 'relu'"),
+        (lambda: capas.tailor(capas.init(nn.Dense(2), (4,)), (4,)), "of a model, give its network"),
+        (lambda: capas.init(nn.Dense(2), 64), "init: expected input_shape to be a tuple of whole numbers.* got 64"),
+        (lambda: capas.tailor(nn.Dense(2), (6.5,)), "tailor: expected input_shape to be a tuple .* got .6.5,"),
+        (lambda: capas.propagate(nn.Dense(2), input_shape=64), "propagate: expected input_shape .* got 64"),
+        (
+            lambda: capas.init(nn.Sequential(nn.Dense(4), jnp.log, nn.Dense(4)), (4,)),
+            "gain '2/weight': expected a function with finite moments, got nn.Activation.*log",
+        ),
+        (
+            lambda: capas.init(nn.Sequential(nn.Dense(4), lambda z: 0 * z, nn.Dense(4)), (4,)),
+            "gain '2/weight': expected an activation that is not zero everywhere",
+        ),
+    ],
+)
+def test_what_is_no_network_or_no_shape_or_has_no_moments_is_refused(call, text):
+    with pytest.raises(ArgumentError, match=text):
+        call()

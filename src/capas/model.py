@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,12 +20,17 @@ from jaxtyping import Array, ArrayLike
 from . import nn
 from .compiler import jit
 from .errors import ArgumentError, DataError, ShapeError
+from .nn import require
 from .nn.layer import Layer, Shape, Tree, paths, walk
 from .randomness import Purpose, derive
 from .weights.data import InputData
 from .weights.initialize import Choice, drawn
+from .weights.plan import Planned
 
 FORMAT = "capas-1"
+
+MUCH = 1e3
+"""By how much gradients may grow over a network without a warning."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +191,8 @@ def init(
             so that the model takes raw data.
         metadata: plain JSON values to travel with the model.
 
-    Raises `ShapeError` with the path of the first layer that does not fit, and `DataError` for data that do not.
+    Raises `ShapeError` with the path of the first layer that does not fit, and `DataError` for data that do not. Warns
+    of layers in which gradients grow by more than a thousand with any weights that it could choose.
 
     Example:
         >>> import capas
@@ -200,19 +207,24 @@ def init(
         >>> bool(0.05 < model(ages).var() < 0.2)
         True
     """
-    if not isinstance(network, Layer):
-        raise ArgumentError(
-            "init",
-            expected="a layer",
-            got=repr(network),
-            remedy="Wrap functions in nn.Activation, and several layers in nn.Sequential.",
-        )
-    shape = tuple(input_shape)
+    shape = require.network("init", network, input_shape)
     seen = _seen(data, shape, standardize)
     key = derive(seed, Purpose.WEIGHTS)
     params, state, chosen = drawn(network, key, shape, scheme, data=seen, standardized=standardize)
+    _warn_of_growth(chosen)
     why = {path: planned.why for path, planned in chosen.items()}
     return Model(network, shape, params, state, dict(metadata or {}), why)
+
+
+def _warn_of_growth(chosen: Mapping[str, Planned]) -> None:
+    path, worst = max(chosen.items(), key=lambda item: item[1].growth, default=("", None))
+    if worst is not None and worst.growth > math.log(MUCH):
+        warnings.warn(
+            f"init: in the layers of {path!r} gradients, or deviations of the signal, grow by "
+            f"1e{worst.growth / math.log(10):.1f}, whatever the weights. An even number of units, capas.tailor, "
+            "normalization or nn.Residual keep them small.",
+            stacklevel=3,
+        )
 
 
 def _seen(data: ArrayLike | None, shape: Shape, standardize: bool) -> InputData | None:

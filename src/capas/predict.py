@@ -13,7 +13,7 @@ from . import signal as signals
 from . import weights
 from .errors import ArgumentError
 from .model import Model
-from .nn import Layer
+from .nn import Layer, require
 from .nn.layer import Shape, Tree, lecun, materialize
 from .signal import FixedPoint, Flow, Signal
 from .signal.maps import fixed_point as settle
@@ -61,7 +61,7 @@ def propagate(
         spec = jax.ShapeDtypeStruct(network.input_shape, jnp.float32)
         return signals.propagate(function, network.params, spec, **options)
     if isinstance(network, Layer):
-        shape = _required(input_shape)
+        shape = _required(network, input_shape)
         function = _function(network, materialize(network.statistics(shape), jax.random.key(0), lecun), training)
         spec = jax.ShapeDtypeStruct(shape, jnp.float32)
         return signals.propagate(function, weights.laws(network, shape, scheme), spec, **options)
@@ -77,7 +77,7 @@ def _function(network: Layer, state: Tree, training: bool) -> Callable[[Any, Arr
     return function
 
 
-def _required(shape: Shape | None) -> Shape:
+def _required(network: Layer, shape: Shape | None) -> Shape:
     if shape is None:
         raise ArgumentError(
             "propagate",
@@ -85,7 +85,7 @@ def _required(shape: Shape | None) -> Shape:
             got="none",
             remedy="Write capas.propagate(network, input_shape=(784,), scheme=...), or give a model.",
         )
-    return tuple(shape)
+    return require.network("propagate", network, shape)
 
 
 def fixed_point(

@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from ..errors import ArgumentError, DataError, ShapeError
 from .layer import Layer, Shape
+
+SHOWN = 60
+"""Characters of what is not a layer."""
+
+
+def network(what: str, value: object, input_shape: object) -> Shape:
+    """A description, and the shape of one of its examples, which is returned as a tuple."""
+    if not isinstance(value, Layer):
+        raise ArgumentError(
+            what,
+            expected="a layer",
+            got=repr(value)[:SHOWN],
+            remedy="Wrap functions in nn.Activation, several layers in nn.Sequential; of a model, give its network.",
+        )
+    sizes = tuple(input_shape) if isinstance(input_shape, Iterable) else None
+    if sizes is None or not all(isinstance(n, (int, np.integer)) and n > 0 for n in sizes):
+        raise ArgumentError(
+            what,
+            expected="input_shape to be a tuple of whole numbers, the shape of one example",
+            got=repr(input_shape),
+            remedy="For example (784,), or (28, 28, 1).",
+        )
+    return tuple(map(int, sizes))
 
 
 def positive(layer: Layer, **values: object) -> None:

@@ -4,6 +4,7 @@ from .evaluate import evaluate as evaluate
 from .fit import fit as fit
 from .history import History as History
 from .loop import Callback as Callback
+from .optimizer import asymmetric_kernels as asymmetric_kernels
 from .optimizer import layer_decays as layer_decays
 from .optimizer import layer_rates as layer_rates
 from .updates import centre_updates as centre_updates

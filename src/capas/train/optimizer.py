@@ -43,27 +43,40 @@ def parts(model: Model, steps: int, learning_rate: float | None) -> dict[str, op
     """The transformations of the default optimizer, one after another, by what they are for."""
     peak = RATE if learning_rate is None else learning_rate
     schedule = optax.warmup_cosine_decay_schedule(0.0, peak, max(steps // 10, 1), max(steps, 2))
-    kernels = read_streams(model.network, model.input_shape)
     return {
         "clipping": optax.clip_by_global_norm(1.0),
         "adam": optax.scale_by_adam(),
-        "centring": centre_updates(
-            _by_path(model.params, lambda path, _: path in kernels and is_asymmetric(kernels[path]))
-        ),
+        "centring": centre_updates(asymmetric_kernels(model)),
         "layer rates": scale_updates(layer_rates(model)),
         "weight decay": decay_weights(layer_decays(model)),
         "schedule": optax.scale_by_learning_rate(schedule),
     }
 
 
+def asymmetric_kernels(model: Model) -> Any:
+    """Which parameters are kernels that read activations that are not odd, in a tree for `centre_updates`.
+
+    Example:
+        >>> import capas
+        >>> from capas import nn
+        >>> from capas.train import asymmetric_kernels
+        >>> model = capas.init(nn.Sequential(nn.Dense(8), "relu", nn.Dense(8), "tanh", nn.Dense(2)), (4,))
+        >>> [path for path, tree in asymmetric_kernels(model).items() if tree["weight"]]
+        ['2']
+    """
+    kernels = read_streams(model.network, model.input_shape)
+    return _by_path(model.params, lambda path, _: path in kernels and is_asymmetric(kernels[path]))
+
+
 def layer_rates(model: Model) -> Any:
     r"""The rate of every parameter, as a share of that of a layer that stands alone.
 
     Of the $L$ hidden layers of a network one with n inputs has $r = \min(1, \frac{17}{L} \frac{64}{\max(n, 64)})$, so
-    that all together move the output by no more than 17 of width 64 would; the first and the last layer stand alone and
-    have 1. Hidden kernels have r times `kernel_rate`; those that read a signal with a mean also times
-    $1/\sqrt{1 - a}$, at most 4, where a is the mean's share of the power: so much of an update is left when it is
-    centred. Layers in branches count as $\sqrt L$, since each moves its own share of the signal alone.
+    that all together move the output by no more than 17 of width 64 would; the first and the last layer, and those in
+    front of a normalization, stand alone and have 1. Hidden kernels have r times `kernel_rate`; those that read a
+    signal with a mean also times $1/\sqrt{1 - a}$, at most 4, where a is the mean's share of the power: so much of an
+    update is left when it is centred. Layers in branches count as $\sqrt L$, since each moves its own share of the
+    signal alone.
 
     Source: measured, on rows held out of the training sets of Fashion-MNIST and letter recognition, at 3 to 1000
     layers. The fall as one over the depth is that of plain networks in general, that with the width is Yang et al.

@@ -18,7 +18,8 @@ def centre_updates(which: Any) -> optax.GradientTransformation:
     Centred updates leave the answer to a constant input as it is.
 
     Args:
-        which: a tree of booleans as the parameters: kernels, of which the last axes are inputs and outputs.
+        which: a tree of booleans as the parameters: kernels, of which the last axes are inputs and outputs; those of a
+            model that need it are `asymmetric_kernels`.
 
     Source: found for this library; gradient centralization (Yong et al. 2020) takes the same mean from gradients.
 

@@ -32,13 +32,14 @@ def initialize(
     r"""Parameters and state of a network for examples of `shape`.
 
     "auto" reads the network first, see `plan`: every kernel is `Orthogonal`, or `DeltaOrthogonal` in deep stacks of
-    convolutions; `Mirrored`, where activations are not odd and units can be pairs; and scaled exactly for what the
-    activations in front of it leave, so that every combination layer gives the variance q of its stretch of the
-    network. q is the largest up to 1 at which gradients, and deviations of the variance, grow by 1.5 at most over the
-    whole stretch. What the last kernel writes, if it is the output, starts with variance 0.1: it is noise, which few
-    examples would not outweigh. Branches that are added to a signal are scaled so that all of them together make it
-    half as large again. The input and what comes out of a normalization count as standard; pooling and dropout are
-    taken to change nothing.
+    convolutions; `Mirrored`, where activations are not odd, units can be pairs, and these allow four times the
+    variance; and scaled exactly for what the activations in front of it leave, so that every combination layer gives
+    the variance q of its stretch of the network. q is the largest up to 1 at which gradients, and deviations of the
+    variance, grow by 1.5 at most over the whole stretch. What the last kernel writes, if it is the output, starts with
+    variance 0.1: it is noise, which few examples would not outweigh. Branches that are added to a signal are scaled so
+    that all of them together make it half as large again; parts of a sum so that the sum has the variance of one. The
+    input and what comes out of a normalization count as standard, dropout as in training, and pooling is taken to
+    change nothing.
 
     Args:
         network: the description.

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from ..errors import located
 from ..nn import Conv, Embedding, Layer, WeightStandardized
 from ..nn.layer import Shape
 from .mirrored import Mirrored
@@ -17,7 +18,7 @@ from .streams import Kernel, Stretch
 from .structured import DeltaOrthogonal, Orthogonal, block_shape
 
 MANY = 4
-"""Convolutions in a row from which on kernels start at the centre of their window."""
+"""Convolutions in a network from which on kernels start at the centre of their window."""
 
 WORTH = 4.0
 """How many times the variance pairs must allow: in exchange, half of the units start with nothing of their own."""
@@ -31,11 +32,13 @@ class Planned:
         scheme: how it is drawn.
         power: the variance of what it reads, before the activations.
         why: in a few words.
+        growth: the log of the factor by which gradients, or deviations, grow over the layers of its stretch.
     """
 
     scheme: Scheme
     power: float
     why: str
+    growth: float = 0.0
 
 
 def plan(
@@ -67,7 +70,7 @@ def plan(
         for path, kernel in kernels.items()
         if isinstance(kernel.layer, WeightStandardized) and path not in given
     }
-    return {path: planner.planned(kernel) for path, kernel in kernels.items()} | gains
+    return {path: _located(planner, path, kernel) for path, kernel in kernels.items()} | gains
 
 
 class Planner:
@@ -167,7 +170,8 @@ class Planner:
         scale = gain * math.sqrt(max(block) / (block[0] if central else drawn.fan_in))
         base = DeltaOrthogonal(scale) if central else Orthogonal(scale)
         scheme = replace(pairs, base=base) if reads or writes else base
-        return Planned(scheme, power, self._why(kernel, scheme, power, central))
+        growth = self._setting(kernel.reads.arrives).growth
+        return Planned(scheme, power, self._why(kernel, scheme, power, central), growth)
 
     def of_standardized(self, kernel: Kernel) -> Planned:
         """The gain of weights that are standardized: they take off the mean of what they read."""
@@ -201,6 +205,11 @@ class Planner:
         if kernel.branch_of is not None:
             words.append(f"one of {kernel.branch_of.branches} branches")
         return "; ".join(words)
+
+
+def _located(planner: Planner, path: str, kernel: Kernel) -> Planned:
+    with located(path):
+        return planner.planned(kernel)
 
 
 def _merit(readings: Sequence[tuple[Reading, int]], worth: float = 1.0) -> tuple[float, float]:

@@ -138,14 +138,18 @@ def _moment(reading: Reading, power: float) -> tuple[float, float]:
         return 0.0, power * (4 if reading.mirrored else 1)
     if not all(function.name for function in reading.functions):
         with suppress(TypeError):  # a constant of another width inside
-            mean, second = (expectation(partial(_to_the, reading, n), std=math.sqrt(power)) for n in (1, 2))
+            mean, second = (_expected(reading, power, exponent) for exponent in (1, 2))
             return (0.0, second - mean**2) if reading.centred else (mean, second)
     found = moments(reading, np.array([power]))
     return float(found.mean[0]), float(found.second[0])
 
 
-def _to_the(reading: Reading, exponent: int, z: jax.Array) -> jax.Array:
-    return reading(z) ** exponent
+def _expected(reading: Reading, power: float, exponent: int) -> float:
+    try:
+        return expectation(lambda z: reading(z) ** exponent, std=math.sqrt(power))
+    except ArgumentError as error:
+        got = ", ".join(map(repr, reading.functions))
+        raise ArgumentError("gain", expected="a function with finite moments", got=got, remedy=error.remedy) from error
 
 
 def is_asymmetric(kernel: Kernel) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ..errors import ArgumentError, located
-from ..nn import Layer, Parallel, Repeat, Residual, Sequential, Shaped
+from ..nn import Layer, Parallel, Repeat, Residual, Sequential, Shaped, require
 from ..nn.layer import Shape, joined, walk
 from .functions import plain
 from .operating import BUDGET
@@ -36,7 +36,8 @@ def tailor(network: Layer, input_shape: Shape) -> Layer:
     and parameters of the network do not change.
 
     Activations that stay as they are: before a normalization or the output; two in a row; behind what is neither a
-    kernel nor a normalization (softmax, branches that are summed by `Parallel`); in branches that are multiplied; those
+    kernel nor a normalization (softmax), or a sum of which a part has gone through an activation since a kernel gave
+    it: one after another on the same units they would add up what they bend; in branches that are multiplied; those
     that are not elementwise. Pooling and dropout are taken to change nothing. `nn.PReLU` and `nn.Swish` are tailored
     for where they start, and an `nn.Shaped` that is there already is made anew.
 
@@ -64,8 +65,9 @@ def tailor(network: Layer, input_shape: Shape) -> Layer:
         >>> print(f"{first.second:.4f} {last.second:.4f} {first.gradient / last.gradient:.3f}")
         1.0000 1.0000 1.494
     """
-    kernels = read_streams(network, tuple(input_shape)).values()
-    layers = {row.path: row.layer for row in walk(network, tuple(input_shape))}
+    shape = require.network("tailor", network, input_shape)
+    kernels = read_streams(network, shape).values()
+    layers = {row.path: row.layer for row in walk(network, shape)}
     fitted = {}
     for place, growth in _growths(kernels).items():
         with located(place):
