@@ -442,3 +442,8 @@ def test_symbols_are_no_signal():
     ids = np.random.default_rng(0).integers(0, 1000, (64, 12))
     drawn = capas.init(net, (12,), data=ids).params["0"]["weight"]
     assert np.square(drawn).mean() == pytest.approx(np.square(capas.init(net, (12,)).params["0"]["weight"]).mean())
+
+
+def test_sums_of_bare_activations_are_told():
+    net = nn.Sequential(WIDE, nn.Parallel(("relu", "tanh"), "sum"), WIDE)
+    assert choices(net, (64,), "auto")["2/weight"].why.endswith("power unknown behind a sum of activations")

@@ -219,22 +219,23 @@ class _Reader:
     def _sum(self, layer: Parallel, shape: Shape, before: Point, path: str) -> Point:
         """Branches of which one passes the signal on are added to it; others are parts of a sum of the usual power."""
         children = [(joined(path, name), child, inner) for name, child, inner in layer.children(shape)]
-        count, own = len(children), sum(_has_kernels(child, inner) for _, child, inner in children)
+        weighted = [_has_kernels(child, inner) for _, child, inner in children]
+        count, own = len(children), sum(weighted)
         if 0 < own < count and layer.combine == "sum":
             ends = [
-                self._branch(child, inner, before, name, 1.0)
-                if _has_kernels(child, inner)
-                else self.read(child, inner, before, name)
-                for name, child, inner in children
+                self._branch(child, inner, before, name, 1.0) if has else self.read(child, inner, before, name)
+                for has, (name, child, inner) in zip(weighted, children, strict=True)
             ]
         else:
             part = (1 if layer.combine == "sum" else count**2 - (count - own) ** 2) / max(own, 1)
             ends = [self._part(child, inner, before, name, part, own - 1) for name, child, inner in children]
         stream = join(ends)
         block_sum(stream, ends)
+        bent = any(end.functions for has, end in zip(weighted, ends, strict=True) if not has)
+        unknown = "power unknown behind a sum of activations" if bent else ""
         arrives = self.stretch if own else before.arrives
         standard = all(end.standard and not end.functions for end in ends)
-        return Point(stream, (), arrives, ends[0].channels, standard=standard)
+        return Point(stream, (), arrives, ends[0].channels, standard=standard, unknown=unknown)
 
     def _part(self, layer: Layer, shape: Shape, before: Point, path: str, part: float, beside: int) -> Point:
         """A branch that is a part of a sum."""
