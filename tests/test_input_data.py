@@ -137,8 +137,9 @@ def test_refusals():
 def test_a_power_that_no_weights_can_undo_is_refused(net, data, expected, got):
     with pytest.raises(ArgumentError) as caught:
         capas.init(net, (4,), data=data)
+    path = "weight" if isinstance(net, nn.Dense) else "1/weight"
     assert str(caught.value) == (
-        f"init: expected examples that {expected} where the first layer reads them, got {got}. "
+        f"init {path!r}: expected examples that {expected} where the first layer reads them, got {got}. "
         "Rescale them, give it others, or leave data out."
     )
 

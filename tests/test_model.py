@@ -94,7 +94,8 @@ def test_init_names_the_layer_that_does_not_fit():
 
 def test_init_takes_layers_only():
     assert message(ArgumentError, lambda: capas.init(jnp.tanh, input_shape=(3,))) == (
-        f"init: expected a layer, got {jnp.tanh!r}. Wrap functions in nn.Activation, and several layers in nn.Sequential."
+        f"init: expected a layer, got {jnp.tanh!r}. "
+        "Wrap functions in nn.Activation, several layers in nn.Sequential; of a model, give its network."
     )
 
 
