@@ -138,10 +138,20 @@ def test_a_loop_trains_as_its_plain_form_does(activation):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(("activation", "at_most"), [("tanh", 1.2), ("hard_swish", 1.7), ("gelu", 2.3), ("mish", 2.8)])
-def test_a_loop_keeps_what_is_dear_and_no_more(activation, at_most):
-    """Signals for every copy: what arrives, and tanh where it has a part; and bits of comparisons."""
-    layer, x = nn.Repeat(nn.Sequential(activation, nn.Dense(64)), 64), jnp.ones((256, 64))
+@pytest.mark.parametrize(
+    ("block", "at_most"),
+    [
+        (["tanh", nn.Dense(64)], 1.2),
+        (["relu", nn.Dense(64)], 1.2),
+        ([nn.Dense(64), "relu"], 1.5),
+        (["hard_swish", nn.Dense(64)], 1.2),
+        (["gelu", nn.Dense(64)], 2.3),
+        (["mish", nn.Dense(64)], 2.8),
+    ],
+)
+def test_a_loop_keeps_what_is_dear_and_no_more(block, at_most):
+    """Signals for every copy: what arrives, and tanh where it has a part; bits of comparisons behind a kernel."""
+    layer, x = nn.Repeat(nn.Sequential(*block), 64), jnp.ones((256, 64))
     params, state = layer.init(jax.random.key(0), (64,))
     slope = jax.jit(jax.grad(lambda p, x: layer.apply(p, state, x)[0].sum(), argnums=(0, 1)))
     memory = slope.lower(params, x).compile().memory_analysis().temp_size_in_bytes

@@ -16,19 +16,22 @@ CHEAP = frozenset(
 )
 """Operations on every entry by itself.
 
-Not among them: comparisons, since what they give is a quarter of the size, and tanh and the logistic function, whose
-derivatives are functions of what they gave.
+Not among them: tanh and the logistic function, whose derivatives are functions of what they gave.
 """
 
+COMPARISONS = frozenset({"eq", "ne", "lt", "gt", "le", "ge"})
 
-def keep_what_is_dear(block: Any) -> Any:
-    """A function of which the derivative finds products, sums and comparisons and computes the rest anew.
+
+def keep_what_is_dear(block: Any, comparisons: bool) -> Any:
+    """A function of which the derivative finds products and sums and computes the rest anew.
 
     In a loop XLA keeps all that automatic differentiation asks for, and to write and read a signal takes longer than to
     compute an activation. Outside of loops XLA itself chooses, and better.
+
+    Args:
+        block: the function.
+        comparisons: whether these are kept too, a quarter of the size of a signal: where an activation ends a block,
+            what it compares is needed for nothing else, and would be kept for it.
     """
-    return jax.checkpoint(block, policy=_is_dear, prevent_cse=False)
-
-
-def _is_dear(operation: Any, *_: Any, **__: Any) -> bool:
-    return operation.name not in CHEAP
+    cheap = CHEAP if comparisons else CHEAP | COMPARISONS
+    return jax.checkpoint(block, policy=lambda operation, *_, **__: operation.name not in cheap, prevent_cse=False)

@@ -258,6 +258,12 @@ def paths(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield path, tree[name]
 
 
+def ends_in_kernel(layer: Layer, shape: Shape) -> bool:
+    """Whether the last layer inside has weights that are multiplied with the signal."""
+    *_, last = walk(layer, shape)
+    return any(parameter.role == "kernel" for _, parameter in paths(last.layer.parameters(last.shape)))
+
+
 def has_windows(layer: Layer, shape: Shape) -> bool:
     """Whether there are convolutions inside."""
     return any(len(parameter.shape) > 2 for _, parameter in paths(layer.parameters(shape)))

@@ -16,7 +16,7 @@ from . import require
 from .activation import as_layer
 from .compose import child_shapes, nonempty
 from .keep import keep_what_is_dear
-from .layer import Child, Layer, Shape, Tree, has_windows, is_observed, run
+from .layer import Child, Layer, Shape, Tree, ends_in_kernel, has_windows, is_observed, run
 from .plain import is_plain
 
 
@@ -93,7 +93,7 @@ class Repeat(Layer):
         if self.remat and not is_plain():
             return self._in_groups(block, x, (params, state, keys))
         if not (is_plain() or has_windows(self.block, x.shape[1:])):
-            block = keep_what_is_dear(block)
+            block = keep_what_is_dear(block, comparisons=not ends_in_kernel(self.block, x.shape[1:]))
         return jax.lax.scan(block, x, (params, state, keys), length=self.copies)
 
     def _in_groups(self, block: Any, x: Array, stacked: Any) -> tuple[Array, Tree]:
