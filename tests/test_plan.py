@@ -337,6 +337,10 @@ KEPT = {
         nn.Sequential(WIDE, *[nn.Parallel((nn.Sequential(), WIDE), "sum")] * 9, nn.Dense(10)),
         {"9": 1.5},
     ),
+    "loops in branches": (
+        nn.Sequential(WIDE, *[nn.Residual(nn.Repeat(nn.Sequential("relu", WIDE), 3))] * 9, "relu", nn.Dense(10)),
+        {"9": 1.5},
+    ),
     "what is read in another shape": (
         nn.Sequential(WIDE, *["sigmoid", nn.Reshape((64,)), WIDE] * 9, "sigmoid", nn.Dense(10)),
         {},

@@ -129,14 +129,15 @@ class Planner:
 
     def _wanted(self, kernel: Kernel) -> tuple[float, int]:
         """The power that what a kernel writes is to have where it ends, and how many signals are like it there."""
-        main = kernel.branch_of
+        main, part, beside = kernel.branch_of, kernel.part, kernel.beside
         if main is None:
             power = self._setting(kernel.stretch).power if kernel.ends is None else kernel.ends
-            return kernel.part * power, kernel.beside
-        power = kernel.part * (self._setting(main).power if kernel.reads.arrives is not None else 1.0)
-        power *= _grown(main, kernel.place)
-        share = min(_share(main) / kernel.scale**2, 1.0) if kernel.scale else 1.0
-        return power * share, main.branches - 1
+        else:
+            power = self._setting(main).power if kernel.reads.arrives is not None else 1.0
+            power *= _grown(main, kernel.place)
+            part *= min(_share(main) / kernel.scale**2, 1.0) if kernel.scale else 1.0
+            beside = main.branches - 1
+        return power * part ** (1 / kernel.turns), beside
 
     def _second(self, kernel: Kernel, power: float) -> float:
         """The mean square of what a kernel reads, in training: dropout adds to it what it takes at random."""

@@ -171,7 +171,7 @@ class _Reader:
             kernel.stretch.kernels.remove(kernel)
             kernel.stretch.line.remove(kernel)
             if kernel.branch_of is not None:
-                kernel.branch_of.branches -= kernel.copies
+                kernel.branch_of.branches -= kernel.copies // kernel.turns
         return forgotten
 
     def _branch(self, layer: Layer, shape: Shape, before: Point, path: str, scale: float) -> Point:
@@ -186,8 +186,8 @@ class _Reader:
         for kernel in inner:
             if kernel.writes.root is out.stream.root and out.arrives is not None and kernel.branch_of is None:
                 kernel.branch_of, kernel.scale, kernel.place = main, scale, place
-                kernel.behind, kernel.kept = out.functions, out.kept
-                main.branches += kernel.copies
+                kernel.behind, kernel.kept, kernel.turns = out.functions, out.kept, kernel.copies // self.copies
+                main.branches += self.copies
         self.stretch, (self.inside, self.outside, self.within) = main, before_it
         return out
 
@@ -242,8 +242,9 @@ class _Reader:
         known = set(self.kernels)
         end = self.read(layer, shape, before, path)
         for kernel in (self.kernels[name] for name in self.kernels.keys() - known):
-            if kernel.writes.root is end.stream.root and kernel.copies == self.copies and kernel.branch_of is None:
+            if kernel.writes.root is end.stream.root and kernel.branch_of is None:
                 kernel.behind, kernel.kept, kernel.part, kernel.beside = end.functions, end.kept, part, beside
+                kernel.turns = kernel.copies // self.copies
         return end
 
 

@@ -122,6 +122,7 @@ class Kernel:
         kept: what dropout leaves of it there.
         beside: how many signals like it are added with it, if not to the signal of a stretch.
         part: the power that it is to add, for a sum of power 1.
+        turns: how many copies of it follow one another in front of the sum; each brings the power nearer to its part.
     """
 
     parameter: Parameter
@@ -141,6 +142,7 @@ class Kernel:
     kept: float = 1.0
     beside: int = 0
     part: float = 1.0
+    turns: int = 1
 
     @property
     def repeats(self) -> bool:
