@@ -10,11 +10,15 @@ import pytest
 import capas
 from capas import nn, weights
 from capas.errors import ArgumentError
-from capas.weights.initialize import choices, schemes
+from capas.weights.initialize import choices
 from capas.weights.reader import OUTPUT, read_streams
 
 relu, tanh = nn.Activation("relu"), nn.Activation("tanh")
 WIDE = ["relu", "tanh", "sigmoid", "gelu", "elu", "silu", "softplus", "exp", "abs", "leaky_relu"]
+
+
+def schemes_of(net, rules):
+    return {path: planned.scheme for path, planned in choices(net, (8,), rules).items()}
 
 
 def second(x):
@@ -138,10 +142,10 @@ def test_schemes_by_pattern():
     net = nn.Sequential(
         stem=nn.Dense(8), act="relu", body=nn.Repeat(nn.Sequential(nn.Dense(8), "relu"), 2), head=nn.Dense(8)
     )
-    chosen = schemes(net, (8,), {"head/*": weights.Zeros(), "body/*": weights.He(), "*": weights.LeCun()})
+    chosen = schemes_of(net, {"head/*": weights.Zeros(), "body/*": weights.He(), "*": weights.LeCun()})
     expected = {"stem": weights.LeCun(), "body/block/0": weights.He(), "head": weights.Zeros()}
     assert chosen == {f"{path}/weight": scheme for path, scheme in expected.items()}
-    rest = schemes(net, (8,), {"head/*": weights.Zeros()})
+    rest = schemes_of(net, {"head/*": weights.Zeros()})
     scheme = rest["body/block/0/weight"]
     assert scheme == weights.Orthogonal(pytest.approx(weights.gain("relu"), rel=1e-14))
 

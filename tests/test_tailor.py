@@ -13,7 +13,7 @@ from capas import nn, weights
 from capas.errors import ArgumentError
 from capas.nn.layer import observing
 from capas.weights.functions import plain
-from capas.weights.initialize import schemes
+from capas.weights.initialize import choices
 from capas.weights.operating import BUDGET, log_growth
 from capas.weights.plan import plan
 from capas.weights.reading import Reading, kinks
@@ -361,7 +361,7 @@ def test_a_residual_network_keeps_signals_and_gradients(name):
     assert max(row.mean**2 / row.second for row in inner) < 0.03
     assert all(0.99 < row.second < 1.53 for row in inner)
     assert 0.5 < layers[0].gradient / layers[-2].gradient < 2
-    assert not any(isinstance(s, weights.Mirrored) for s in schemes(tailored, (64,), "auto").values())
+    assert not any(isinstance(p.scheme, weights.Mirrored) for p in choices(tailored, (64,), "auto").values())
 
 
 @pytest.mark.parametrize("name", ["relu", "gelu", "tanh"])
@@ -373,7 +373,7 @@ def test_a_convolutional_network_keeps_signals_and_gradients(name):
     after = [row for row in layers if row.path.endswith("block/0")]
     assert all(abs(row.mean) < 0.02 and abs(row.second - 1) < 0.1 for row in after)
     assert 0.5 < layers[0].gradient / layers[-1].gradient < 2
-    scheme = schemes(tailored, (6, 6, 32), "auto")["1/block/1/weight"]
+    scheme = choices(tailored, (6, 6, 32), "auto")["1/block/1/weight"].scheme
     assert isinstance(scheme, weights.DeltaOrthogonal)
 
 

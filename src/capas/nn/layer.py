@@ -261,7 +261,12 @@ def paths(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 def ends_in_kernel(layer: Layer, shape: Shape) -> bool:
     """Whether the last layer inside has weights that are multiplied with the signal."""
     *_, last = walk(layer, shape)
-    return any(parameter.role == "kernel" for _, parameter in paths(last.layer.parameters(last.shape)))
+    return has_kernels(last.layer, last.shape)
+
+
+def has_kernels(layer: Layer, shape: Shape) -> bool:
+    """Whether there are weights inside that are multiplied with the signal."""
+    return any(parameter.role == "kernel" for _, parameter in paths(layer.parameters(shape)))
 
 
 def has_windows(layer: Layer, shape: Shape) -> bool:

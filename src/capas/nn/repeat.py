@@ -26,7 +26,7 @@ class Repeat(Layer):
     r"""`copies` copies of a block, one after another, each with parameters of its own.
 
     Parameters and state are stacked along a first axis and the block runs as one `jax.lax.scan`, so compile time does
-    not grow with depth. For the way back it keeps products, sums and comparisons, and computes the rest anew.
+    not grow with depth. For the way back it keeps products and sums, and computes the rest anew.
 
     With `remat` the way back computes signals anew instead of keeping them: of L copies about $2\sqrt L$ signals are
     kept, and the way forward is gone three times instead of once. Source: Chen et al. (2016), "Training deep nets with

@@ -95,13 +95,6 @@ def started(parameter: Parameter, planned: Planned | None) -> Parameter:
     return replace(parameter, start=planned.scheme.law(parameter).mean)
 
 
-def schemes(
-    network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice], data: InputData | None = None
-) -> dict[str, Scheme]:
-    """The scheme of every kernel, by its path; see `choices`."""
-    return {path: planned.scheme for path, planned in choices(network, shape, scheme, data).items()}
-
-
 def choices(
     network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice], data: InputData | None = None
 ) -> dict[str, Planned]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 
 from ..errors import located
 from ..nn import Conv, Embedding, Layer, WeightStandardized
-from ..nn.layer import Shape
+from ..nn.layer import Shape, joined
 from .mirrored import Mirrored
 from .operating import BUDGET, Setting, power_to_add, setting
+from .points import block
 from .reader import read_streams
 from .reading import Reading, is_asymmetric
-from .schemes import Normal, Scheme
+from .schemes import Constant, Scheme
 from .streams import Kernel, Stretch
 from .structured import DeltaOrthogonal, Orthogonal, block_shape
 
@@ -66,7 +67,7 @@ def plan(
     kernels = read_streams(network, shape, given)
     planner = Planner(kernels, arriving)
     gains = {
-        f"{path.rpartition('/')[0]}/gain".lstrip("/"): planner.of_standardized(kernel)
+        joined(path.rpartition("/")[0], "gain"): planner.of_standardized(kernel)
         for path, kernel in kernels.items()
         if isinstance(kernel.layer, WeightStandardized) and path not in given
     }
@@ -85,8 +86,7 @@ class Planner:
         self.kernels, self.arriving = list(kernels.values()), arriving
         for kernel in self.kernels:
             if kernel.parameter.shape[-1] % 2:
-                root = kernel.writes.root
-                root.blocked = root.blocked or "an odd number of units"
+                block(kernel.writes, "an odd number of units")
         self.stretches = {id(kernel.stretch): kernel.stretch for kernel in self.kernels}
         self.paired: set[int] = set()
         for line in {id(kernel.stretch.line): kernel.stretch.line for kernel in self.kernels}.values():
@@ -150,6 +150,10 @@ class Planner:
         each = Reading(reading.functions).second(power) if lost else 0.0
         return second + lost * each * (2 if reading.mirrored else 1)
 
+    def _gain(self, kernel: Kernel, power: float) -> float:
+        """The root mean square of what a kernel writes, over that of what it reads."""
+        return math.sqrt(self._target(kernel) / self._second(kernel, power))
+
     def power_before(self, kernel: Kernel) -> float:
         """The variance of what a kernel reads, before the activations."""
         power = self._setting(kernel.reads.arrives).power
@@ -161,14 +165,14 @@ class Planner:
         """What is chosen for one kernel."""
         reads, writes = self._reads_pairs(kernel), self._writes_pairs(kernel)
         power = self.power_before(kernel)
-        gain = math.sqrt(self._target(kernel) / self._second(kernel, power))
+        gain = self._gain(kernel, power)
         channels, rows = kernel.reads.channels, kernel.parameter.shape[-2]
         inputs: bool | int = channels if reads and channels != rows else reads
         pairs = Mirrored(inputs=inputs, outputs=writes)
         drawn = pairs.half(kernel.parameter)
         central = self._is_central(kernel, drawn.shape)
-        block = block_shape(drawn, 1 if central else math.prod(drawn.shape[:-2]))
-        scale = gain * math.sqrt(max(block) / (block[0] if central else drawn.fan_in))
+        sides = block_shape(drawn, 1 if central else math.prod(drawn.shape[:-2]))
+        scale = gain * math.sqrt(max(sides) / (sides[0] if central else drawn.fan_in))
         base = DeltaOrthogonal(scale) if central else Orthogonal(scale)
         scheme = replace(pairs, base=base) if reads or writes else base
         growth = self._setting(kernel.reads.arrives).growth
@@ -177,8 +181,8 @@ class Planner:
     def of_standardized(self, kernel: Kernel) -> Planned:
         """The gain of weights that are standardized: they take off the mean of what they read."""
         power = self.power_before(kernel)
-        gain = math.sqrt(self._target(kernel) / self._second(kernel, power))
-        return Planned(Normal(0.0, mean=gain), power, f"gain {gain:.3g}")
+        gain = self._gain(kernel, power)
+        return Planned(Constant(gain), power, f"gain {gain:.3g}")
 
     def _is_central(self, kernel: Kernel, half: tuple[int, ...]) -> bool:
         """Whether a kernel of a convolution starts as a matrix at the centre of its window."""

@@ -56,7 +56,7 @@ def side_by_side(ends: Sequence[Point], widths: Sequence[int], stream: Stream) -
 
 def block_sum(stream: Stream, ends: Sequence[Point]) -> None:
     """An activation that is not odd, in front of a sum, leaves no pairs."""
-    if not all(is_odd(functions) for end in ends for functions in (end.functions, *(f for _, f in end.mixed))):
+    if not all(is_odd(functions) for end in ends for functions in end.chains):
         block(stream, "an activation in front of a sum")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..nn import (
@@ -30,7 +30,7 @@ from ..nn import (
     Swish,
     WeightStandardized,
 )
-from ..nn.layer import Shape, joined, paths
+from ..nn.layer import Shape, has_kernels, joined, paths
 from ..signal.gaussian import is_elementwise
 from .functions import plain
 from .points import block, block_sum, join, outside, reshaped, side_by_side, through, union
@@ -64,8 +64,8 @@ def read_streams(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dic
     reader = _Reader(frozenset(given))
     start = Point(Stream("the network's input"), (), None, shape[-1] if shape else 1, is_input=True)
     end = reader.read(network, shape, start, "")
+    block(end.stream, "the network's output")
     root = end.stream.root
-    root.blocked = root.blocked or "the network's output"
     if root.ends is None:
         writers = [kernel.copies for kernel in reader.kernels.values() if kernel.writes.root is root]
         root.ends = OUTPUT if writers == [1] and not end.functions else 1.0
@@ -183,11 +183,9 @@ class _Reader:
         out = self.read(layer, shape, before, path)
         inner = [self.kernels[name] for name in self.kernels.keys() - known]
         place = main.branches if any(kernel.reads.arrives is main for kernel in inner) else 0
-        for kernel in inner:
-            if kernel.writes.root is out.stream.root and out.arrives is not None and kernel.branch_of is None:
-                kernel.branch_of, kernel.scale, kernel.place = main, scale, place
-                kernel.behind, kernel.kept, kernel.turns = out.functions, out.kept, kernel.copies // self.copies
-                main.branches += self.copies
+        for kernel in self._last_of(inner, out) if out.arrives is not None else ():
+            kernel.branch_of, kernel.scale, kernel.place = main, scale, place
+            main.branches += self.copies
         self.stretch, (self.inside, self.outside, self.within) = main, before_it
         return out
 
@@ -219,7 +217,7 @@ class _Reader:
     def _sum(self, layer: Parallel, shape: Shape, before: Point, path: str) -> Point:
         """Branches of which one passes the signal on are added to it; others are parts of a sum of the usual power."""
         children = [(joined(path, name), child, inner) for name, child, inner in layer.children(shape)]
-        weighted = [_has_kernels(child, inner) for _, child, inner in children]
+        weighted = [has_kernels(child, inner) for _, child, inner in children]
         count, own = len(children), sum(weighted)
         if 0 < own < count and layer.combine == "sum":
             ends = [
@@ -241,15 +239,16 @@ class _Reader:
         """A branch that is a part of a sum."""
         known = set(self.kernels)
         end = self.read(layer, shape, before, path)
-        for kernel in (self.kernels[name] for name in self.kernels.keys() - known):
-            if kernel.writes.root is end.stream.root and kernel.branch_of is None:
-                kernel.behind, kernel.kept, kernel.part, kernel.beside = end.functions, end.kept, part, beside
-                kernel.turns = kernel.copies // self.copies
+        for kernel in self._last_of([self.kernels[name] for name in self.kernels.keys() - known], end):
+            kernel.part, kernel.beside = part, beside
         return end
 
-
-def _has_kernels(layer: Layer, shape: Shape) -> bool:
-    return any(parameter.role == "kernel" for _, parameter in paths(layer.parameters(shape)))
+    def _last_of(self, kernels: Iterable[Kernel], end: Point) -> Iterator[Kernel]:
+        """Those that write what a branch ends with; with each is noted what follows it there."""
+        for kernel in kernels:
+            if kernel.writes.root is end.stream.root and kernel.branch_of is None:
+                kernel.behind, kernel.kept, kernel.turns = end.functions, end.kept, kernel.copies // self.copies
+                yield kernel
 
 
 def _unpaired(layer: Layer, declared: dict[str, Parameter]) -> str:

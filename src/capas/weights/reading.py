@@ -154,4 +154,4 @@ def _expected(reading: Reading, power: float, exponent: int) -> float:
 
 def is_asymmetric(kernel: Kernel) -> bool:
     """Whether what a kernel reads goes through activations that are not odd, so that it may have a mean."""
-    return not all(is_odd(f) for f in (kernel.reads.functions, *(f for _, f in kernel.reads.mixed)))
+    return not all(map(is_odd, kernel.reads.chains))

@@ -99,6 +99,11 @@ class Point:
     mixed: tuple[tuple[float, Functions], ...] = ()
     unknown: str = ""
 
+    @property
+    def chains(self) -> tuple[Functions, ...]:
+        """All functions, one after another, that some of the units have gone through."""
+        return self.functions, *(functions for _, functions in self.mixed)
+
 
 @dataclass(eq=False)
 class Kernel:
