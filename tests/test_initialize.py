@@ -94,7 +94,7 @@ def test_biases_and_normalization_start_at_their_constants():
     [
         (nn.Sequential("relu", nn.Dense(4), nn.Dense(4)), {"1/weight": (relu,), "2/weight": ()}),
         (nn.Sequential("relu", nn.Dropout(0.5), "tanh", nn.Dense(4)), {"3/weight": (relu, tanh)}),
-        (nn.Sequential("relu", nn.LayerNorm(), nn.Dense(4)), {"2/weight": ()}),
+        (nn.Sequential("relu", nn.LayerNorm(), nn.Dense(4)), {"2/weight": (relu,)}),
         (nn.Sequential("relu", jax.nn.softmax, nn.Dense(4)), {"2/weight": ()}),
         (nn.Sequential("relu", nn.Softmax(), nn.Dense(4)), {"2/weight": ()}),
         (

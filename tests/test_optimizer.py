@@ -98,6 +98,15 @@ def after_decay(net, steps=50):
     return {path: float((w / before[path]).mean()) for path, w in paths(params) if path.endswith("weight")}
 
 
+def test_layers_in_front_of_a_normalization_share_the_rate_in_a_loop_and_without():
+    """Alone with the full rate, 100 layers of layer normalization and ReLU stay at chance on the letters."""
+    for block in ([nn.LayerNorm(), "relu", nn.Dense(6)], ["relu", nn.BatchNorm(scale=False), nn.Dense(6)]):
+        for body in ([nn.Repeat(nn.Sequential(*block), 68)], block * 68):
+            rates = layer_rates(start(nn.Sequential(nn.Dense(6), *body, *block[:-1], nn.Dense(3))))
+            biases = [float(rate) for path, rate in paths(rates) if path.endswith("2/bias") or path.endswith("3/bias")]
+            assert biases[0] == pytest.approx(0.25)
+
+
 def test_the_kernels_of_a_deep_stretch_decay_together_as_one_does():
     """The signal behind 102 kernels is smaller by what one kernel's decay makes of it, not by its 102nd power."""
     (alone,) = after_decay(nn.Dense(6)).values()
@@ -110,17 +119,17 @@ def test_the_kernels_of_a_deep_stretch_decay_together_as_one_does():
 def test_a_stretch_that_begins_in_a_loop_and_goes_on_behind_it():
     normalized = nn.Repeat(nn.Sequential(nn.Dense(6), nn.LayerNorm(), "relu"), 30)
     behind = nn.Repeat(nn.Sequential(nn.Dense(6), "tanh"), 9)
-    decays = layer_decays(start(nn.Sequential(normalized, behind, nn.Dense(3))))
-    assert decays["0"]["block"]["0"]["weight"] == 0.01
-    assert decays["1"]["block"]["0"]["weight"] == decays["2"]["weight"] == pytest.approx(0.01 / 10)
+    decays = layer_decays(start(nn.Sequential(nn.Dense(6), "relu", normalized, behind, nn.Dense(3))))
+    assert decays["2"]["block"]["0"]["weight"] == 0.01
+    assert decays["3"]["block"]["0"]["weight"] == decays["4"]["weight"] == pytest.approx(0.01 / 10)
 
 
 def test_between_normalizations_and_in_branches_kernels_decay_in_full():
     normalized = nn.Repeat(nn.Sequential(nn.LayerNorm(), "relu", nn.Dense(6)), 30)
     branches = nn.Repeat(nn.Residual(nn.Sequential("relu", nn.Dense(6))), 30)
-    decays = layer_decays(start(nn.Sequential(normalized, nn.LayerNorm(), branches)))
-    assert decays["0"]["block"]["2"] == {"weight": 0.01, "bias": 0.0}
-    assert decays["2"]["block"]["block"]["1"] == {"weight": 0.01, "bias": 0.0}
+    decays = layer_decays(start(nn.Sequential(nn.Dense(6), normalized, nn.LayerNorm(), branches, nn.Dense(3))))
+    assert decays["1"]["block"]["2"] == {"weight": 0.01, "bias": 0.0}
+    assert decays["3"]["block"]["block"]["1"] == {"weight": 0.01, "bias": 0.0}
 
 
 def test_centred_updates_leave_a_constant_input_alone():

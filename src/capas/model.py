@@ -221,8 +221,8 @@ def _warn_of_growth(chosen: Mapping[str, Planned]) -> None:
     if worst is not None and worst.growth > math.log(MUCH):
         warnings.warn(
             f"init: in the layers of {path!r} gradients, or deviations of the signal, grow by "
-            f"1e{worst.growth / math.log(10):.1f}, whatever the weights. An even number of units, capas.tailor, "
-            "normalization or nn.Residual keep them small.",
+            f"1e{worst.growth / math.log(10):.1f}, whatever the weights. An even number of units, capas.tailor or "
+            "nn.Residual keep them small.",
             stacklevel=3,
         )
 

@@ -11,7 +11,7 @@ from ..model import Model
 from ..nn.layer import leaf_path, paths
 from ..weights.plan import Planner
 from ..weights.reader import read_streams
-from ..weights.reading import Reading, is_asymmetric
+from ..weights.reading import Reading, is_asymmetric, is_centred
 from ..weights.streams import Kernel
 from .updates import centre_updates, decay_weights, kernel_rate, scale_updates
 
@@ -72,8 +72,8 @@ def layer_rates(model: Model) -> Any:
     r"""The rate of every parameter, as a share of that of a layer that stands alone.
 
     Of the $L$ hidden layers of a network one with n inputs has $r = \min(1, \frac{17}{L} \frac{64}{\max(n, 64)})$, so
-    that all together move the output by no more than 17 of width 64 would; the first and the last layer, and those in
-    front of a normalization, stand alone and have 1. Hidden kernels have r times `kernel_rate`; those that read a
+    that all together move the output by no more than 17 of width 64 would; the first and the last layer stand alone and
+    have 1. Hidden kernels have r times `kernel_rate`; those that read a
     signal with a mean also times $1/\sqrt{1 - a}$, at most 4, where a is the mean's share of the power: so much of an
     update is left when it is centred. Layers in branches count as $\sqrt L$, since each moves its own share of the
     signal alone.
@@ -101,7 +101,8 @@ def layer_rates(model: Model) -> Any:
         if path not in hidden:
             return share
         kernel = hidden[path]
-        left = 1 - Reading(kernel.reads.functions).asymmetry(planner.power_before(kernel))
+        reading = Reading(kernel.reads.functions, centred=is_centred(kernel))
+        left = 1 - reading.asymmetry(planner.power_before(kernel))
         return share * kernel_rate(array, kernel.parameter.fan_in) / max(left**0.5, LEFT)
 
     return _by_path(model.params, rate)
@@ -140,7 +141,8 @@ def layer_decays(model: Model) -> Any:
 
 def is_hidden(kernel: Kernel) -> bool:
     """Whether a kernel reads what another one wrote, or functions of it, and is not the last one."""
-    return bool(kernel.reads.functions or kernel.reads.arrives) and kernel.ends is None
+    reads = kernel.reads
+    return bool(reads.functions or reads.arrives or reads.normalized) and kernel.ends is None
 
 
 def _damping(kernel: Kernel, hidden: dict[str, Kernel]) -> float:

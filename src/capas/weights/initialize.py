@@ -37,9 +37,9 @@ def initialize(
     the variance q of its stretch of the network. q is the largest up to 1 at which gradients, and deviations of the
     variance, grow by 1.5 at most over the whole stretch. What the last kernel writes, if it is the output, starts with
     variance 0.1: it is noise, which few examples would not outweigh. Branches that are added to a signal are scaled so
-    that all of them together make it half as large again; parts of a sum so that the sum has the variance of one. The
-    input and what comes out of a normalization count as standard, dropout as in training, and pooling is taken to
-    change nothing.
+    that all of them together make it half as large again; parts of a sum so that the sum has the variance of one.
+    Normalizations start with the scale that gives what is behind them the variance of the stretch. The input counts as
+    standard, dropout as in training, and pooling is taken to change nothing.
 
     Args:
         network: the description.

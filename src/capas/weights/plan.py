@@ -12,10 +12,10 @@ from ..nn.layer import Shape, joined
 from .mirrored import Mirrored
 from .operating import BUDGET, Setting, power_to_add, setting
 from .points import block
-from .reader import read_streams
-from .reading import Reading, is_asymmetric
+from .reader import read_writers
+from .reading import Reading, is_asymmetric, is_centred, is_odd
 from .schemes import Constant, Scheme
-from .streams import Kernel, Stretch
+from .streams import Kernel, Line, Scale, Stretch
 from .structured import DeltaOrthogonal, Orthogonal, block_shape
 
 MANY = 4
@@ -64,14 +64,16 @@ def plan(
         3/weight 0.0644 orthogonal; variance 0.064, so that gradients grow by 1.5 at most
     """
     given = frozenset(given)
-    kernels = read_streams(network, shape, given)
+    kernels, scales = read_writers(network, shape, given)
     planner = Planner(kernels, arriving)
     gains = {
         joined(path.rpartition("/")[0], "gain"): planner.of_standardized(kernel)
         for path, kernel in kernels.items()
         if isinstance(kernel.layer, WeightStandardized) and path not in given
     }
-    return {path: _located(planner, path, kernel) for path, kernel in kernels.items()} | gains
+    started = {path: planner.of_scale(scale) for path, scale in scales.items()}
+    started = {path: planned for path, planned in started.items() if planned.power != 1}
+    return {path: _located(planner, path, kernel) for path, kernel in kernels.items()} | gains | started
 
 
 class Planner:
@@ -87,25 +89,25 @@ class Planner:
         for kernel in self.kernels:
             if kernel.parameter.shape[-1] % 2:
                 block(kernel.writes, "an odd number of units")
-        self.stretches = {id(kernel.stretch): kernel.stretch for kernel in self.kernels}
+        self.lines = {id(kernel.stretch.line): kernel.stretch.line for kernel in self.kernels}
         self.paired: set[int] = set()
-        for line in {id(kernel.stretch.line): kernel.stretch.line for kernel in self.kernels}.values():
-            self._pair(line)
-        self.settings = {name: setting(self._read_in(stretch)) for name, stretch in self.stretches.items()}
+        for line in self.lines.values():
+            self._pair(line.kernels)
+        self.settings = {name: setting(self._read_in(line)) for name, line in self.lines.items()}
 
-    def _pair(self, line: list[Kernel]) -> None:
-        """Make pairs of the units that a line of kernels reads, if it can work at a much larger variance with them."""
-        able = {id(k) for k in line if not k.reads.stream.root.blocked and not Reading(k.reads.functions).is_odd}
+    def _pair(self, kernels: list[Kernel]) -> None:
+        """Make pairs of the units that kernels in a line read, if they can work at a much larger variance with them."""
+        able = {id(k) for k in kernels if not k.reads.stream.root.blocked and not is_odd(k.reads.functions)}
         plain, mirrored = (
-            [(self._reading(k, id(k) in which), k.in_line) for k in line if k.reads.functions]
+            [(self._reading(k, id(k) in which), k.in_line) for k in kernels if k.reads.functions]
             for which in (set(), able)
         )
         if _merit(mirrored) > _merit(plain, WORTH):
-            self.paired |= {id(k.reads.stream.root) for k in line if id(k) in able}
+            self.paired |= {id(k.reads.stream.root) for k in kernels if id(k) in able}
 
-    def _read_in(self, stretch: Stretch) -> list[tuple[Reading, int]]:
-        active = [k for k in stretch.kernels if k.reads.functions and k.reads.arrives is not None]
-        return [(self._reading(k), k.in_stretch) for k in active]
+    def _read_in(self, line: Line) -> list[tuple[Reading, int]]:
+        active = [k for k in line.kernels if k.reads.functions and k.reads.arrives is not None]
+        return [(self._reading(k), k.in_line) for k in active]
 
     def _reads_pairs(self, kernel: Kernel) -> bool:
         return id(kernel.reads.stream.root) in self.paired
@@ -115,29 +117,30 @@ class Planner:
 
     def _reading(self, kernel: Kernel, mirrored: bool | None = None) -> Reading:
         pairs = self._reads_pairs(kernel) if mirrored is None else mirrored
-        return Reading(kernel.reads.functions, pairs, isinstance(kernel.layer, WeightStandardized))
+        return Reading(kernel.reads.functions, pairs, is_centred(kernel))
 
     def _setting(self, stretch: Stretch | None) -> Setting:
-        """What a stretch works at; variance 1 where a signal counts as standard."""
-        return Setting() if stretch is None else self.settings.get(id(stretch), Setting())
+        """What the line of a stretch works at; variance 1 where a signal counts as standard."""
+        return Setting() if stretch is None else self.settings.get(id(stretch.line), Setting())
 
-    def _target(self, kernel: Kernel) -> float:
-        """The variance of what a kernel writes: what is wanted of it, before functions and dropout that are behind."""
-        wanted, beside = self._wanted(kernel)
-        power = power_to_add(kernel.behind, beside, wanted * kernel.kept)
-        return self._setting(kernel.branch_of or kernel.stretch).power if power is None else power
+    def _target(self, writer: Kernel | Scale) -> float:
+        """The variance of what one writes: what is wanted of it, before functions and dropout that are behind."""
+        wanted, beside = self._wanted(writer)
+        power = power_to_add(writer.behind, beside, wanted * writer.kept)
+        return self._setting(writer.branch_of or writer.stretch).power if power is None else power
 
-    def _wanted(self, kernel: Kernel) -> tuple[float, int]:
-        """The power that what a kernel writes is to have where it ends, and how many signals are like it there."""
-        main, part, beside = kernel.branch_of, kernel.part, kernel.beside
+    def _wanted(self, writer: Kernel | Scale) -> tuple[float, int]:
+        """The power that what one writes is to have where it ends, and how many signals are like it there."""
+        main, part, beside = writer.branch_of, writer.part, writer.beside
         if main is None:
-            power = self._setting(kernel.stretch).power if kernel.ends is None else kernel.ends
+            power = self._setting(writer.stretch).power if writer.ends is None else writer.ends
         else:
-            power = self._setting(main).power if kernel.reads.arrives is not None else 1.0
-            power *= _grown(main, kernel.place)
-            part *= min(_share(main) / kernel.scale**2, 1.0) if kernel.scale else 1.0
-            beside = main.branches - 1
-        return power * part ** (1 / kernel.turns), beside
+            power = 1.0 if writer.reads_standard else self._setting(main).power
+            power *= _grown(main, writer.place)
+            part *= min(_share(main) / writer.factor**2, 1.0) if writer.factor else 1.0
+            beside = main.line.branches - 1
+        turns = writer.turns if isinstance(writer, Kernel) else 1  # the power does not go through a normalization
+        return power * part ** (1 / turns), beside
 
     def _second(self, kernel: Kernel, power: float) -> float:
         """The mean square of what a kernel reads, in training: dropout adds to it what it takes at random."""
@@ -148,7 +151,14 @@ class Planner:
             return sum(share * Reading(f).second(power) for share, f in kernel.reads.mixed) * (1 + lost)
         second = reading.second(power)
         each = Reading(reading.functions).second(power) if lost else 0.0
-        return second + lost * each * (2 if reading.mirrored else 1)
+        return (second + lost * each * (2 if reading.mirrored else 1)) * self._rescaling(kernel, power)
+
+    def _rescaling(self, kernel: Kernel, power: float) -> float:
+        """By what the normalization behind the functions that a kernel reads multiplies the power."""
+        if kernel.reads.normalized is None:
+            return 1.0
+        wanted = 1.0 if kernel.reads.scale is None else self._target(kernel.reads.scale)
+        return wanted / Reading(kernel.reads.functions, centred=is_centred(kernel)).second(power)
 
     def _gain(self, kernel: Kernel, power: float) -> float:
         """The root mean square of what a kernel writes, over that of what it reads."""
@@ -156,6 +166,8 @@ class Planner:
 
     def power_before(self, kernel: Kernel) -> float:
         """The variance of what a kernel reads, before the activations."""
+        if kernel.reads.scale is not None and kernel.reads.normalized is None:
+            return self._target(kernel.reads.scale)
         power = self._setting(kernel.reads.arrives).power
         if kernel.after and kernel.reads.arrives is not None:
             power *= _grown(kernel.reads.arrives, kernel.after)
@@ -184,6 +196,11 @@ class Planner:
         gain = self._gain(kernel, power)
         return Planned(Constant(gain), power, f"gain {gain:.3g}")
 
+    def of_scale(self, scale: Scale) -> Planned:
+        """What a normalization multiplies by."""
+        power = self._target(scale)
+        return Planned(Constant(math.sqrt(power)), power, f"scale {math.sqrt(power):.3g}")
+
     def _is_central(self, kernel: Kernel, half: tuple[int, ...]) -> bool:
         """Whether a kernel of a convolution starts as a matrix at the centre of its window."""
         layer = kernel.layer
@@ -208,7 +225,7 @@ class Planner:
         if kernel.reads.unknown:
             words.append(kernel.reads.unknown)
         if kernel.branch_of is not None:
-            words.append(f"one of {kernel.branch_of.branches} branches")
+            words.append(f"one of {kernel.branch_of.line.branches} branches")
         return "; ".join(words)
 
 
@@ -224,8 +241,8 @@ def _merit(readings: Sequence[tuple[Reading, int]], worth: float = 1.0) -> tuple
 
 
 def _share(stretch: Stretch) -> float:
-    """What each branch adds to the power of a signal, so that all together they make it grow by the budget."""
-    return math.log(BUDGET) / stretch.branches
+    """What each branch adds to the power of a signal, so that all of a line make it grow by the budget."""
+    return math.log(BUDGET) / stretch.line.branches
 
 
 def _grown(stretch: Stretch, branches: int) -> float:

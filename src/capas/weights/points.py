@@ -34,6 +34,16 @@ def join(ends: Sequence[Point]) -> Stream:
     return stream
 
 
+def renewed(before: Point) -> Point:
+    """A place behind functions and their normalization, as the start of a signal."""
+    if before.normalized is None:
+        return before
+    if not is_odd(before.functions):
+        block(before.stream, "an activation in front of a normalization")
+    arrives = None if before.scale is None else before.scale.stretch
+    return Point(before.stream, (), arrives, before.channels, scale=before.scale)
+
+
 def through(before: Point, function: Activation) -> Point:
     """The place behind a function."""
     if before.mixed:
@@ -44,7 +54,7 @@ def through(before: Point, function: Activation) -> Point:
 def side_by_side(ends: Sequence[Point], widths: Sequence[int], stream: Stream) -> Point:
     """Branches one beside the other."""
     places, standard, total = union(*(end.places for end in ends)), all(end.standard for end in ends), sum(widths)
-    together = replace(ends[0], stream=stream, channels=total, standard=standard, places=places)
+    together = replace(ends[0], stream=stream, channels=total, standard=standard, places=places, scale=None)
     if len({(end.functions, end.kept, end.mixed, end.unknown) for end in ends}) == 1:
         return together
     if len({(id(end.arrives), end.kept) for end in ends}) == 1 and not any(end.mixed or end.unknown for end in ends):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ..nn import (
@@ -30,17 +30,18 @@ from ..nn import (
     Swish,
     WeightStandardized,
 )
-from ..nn.layer import Shape, has_kernels, joined, paths
+from ..nn.layer import Child, Shape, has_kernels, joined, paths
 from ..signal.gaussian import is_elementwise
 from .functions import plain
-from .points import block, block_sum, join, outside, reshaped, side_by_side, through, union
-from .streams import Kernel, Place, Point, Stream, Stretch
+from .notes import Notes
+from .points import block, block_sum, join, outside, renewed, reshaped, side_by_side, through, union
+from .streams import Kernel, Point, Scale, Stream
 
 CARRY = (Flatten, MaxPool, AvgPool, GlobalMaxPool, GlobalAvgPool)
 """Layers that are taken to change nothing of the power, and that keep pairs of units."""
 
 NORMALIZE = (BatchNorm, LayerNorm, RMSNorm, GroupNorm, InstanceNorm)
-"""Layers that bring the power to 1, and keep pairs of units."""
+"""Layers that bring the power to the square of their scale, and keep pairs of units."""
 
 OUTPUT = 0.1
 """The variance of what the last kernel writes: outputs start as noise, of a tenth of the power of a standard target."""
@@ -61,28 +62,33 @@ def read_streams(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dic
         >>> [(path, kernel.reads.functions, kernel.reads.stream.blocked) for path, kernel in found.items()]
         [('0/weight', (), "the network's input"), ('3/weight', (nn.Activation('relu'),), '')]
     """
-    reader = _Reader(frozenset(given))
+    return read_writers(network, shape, given)[0]
+
+
+def read_writers(network: Layer, shape: Shape, given: Iterable[str] = ()) -> tuple[dict[str, Kernel], dict[str, Scale]]:
+    """The same, and the scales of all normalizations."""
+    notes = Notes(frozenset(given))
     start = Point(Stream("the network's input"), (), None, shape[-1] if shape else 1, is_input=True)
-    end = reader.read(network, shape, start, "")
+    end = _Reader(notes).read(network, shape, start, "")
     block(end.stream, "the network's output")
     root = end.stream.root
-    if root.ends is None:
-        writers = [kernel.copies for kernel in reader.kernels.values() if kernel.writes.root is root]
+    if end.scale is not None:
+        end.scale.is_output = True
+    else:
+        writers = [kernel.copies for kernel in notes.kernels.values() if kernel.writes.root is root]
         root.ends = OUTPUT if writers == [1] and not end.functions else 1.0
-    return reader.kernels
+    return notes.kernels, notes.scales
 
 
 class _Reader:
     """One reading of a description.
 
     Args:
-        given: paths of kernels whose scheme is given.
+        notes: where kernels and scales are noted.
     """
 
-    def __init__(self, given: frozenset[str]) -> None:
-        self.given = given
-        self.kernels: dict[str, Kernel] = {}
-        self.stretch, self.copies, self.outside, self.within, self.inside = Stretch(), 1, 1, 1, False
+    def __init__(self, notes: Notes) -> None:
+        self.notes = notes
 
     def read(self, layer: Layer, shape: Shape, before: Point, path: str) -> Point:
         """Note the kernels inside a layer; the place behind it."""
@@ -102,91 +108,72 @@ class _Reader:
             case Reshape():
                 return reshaped(layer.output_shape(shape), before)
             case Activation() | PReLU() | Swish() | Shaped():
-                function = plain(layer)
+                before, function = renewed(before), plain(layer)
                 if function.name or is_elementwise(function):
-                    here = (Place(path, self.stretch.line, self.copies // self.outside),)
-                    places = union(before.places, here) if before.standard and not before.functions else ()
+                    places = (
+                        union(before.places, (self.notes.place(path),))
+                        if before.standard and not before.functions
+                        else ()
+                    )
                     return replace(through(before, function), standard=False, places=places)
         if isinstance(layer, CARRY):
             return before
         if isinstance(layer, NORMALIZE):
-            return self._normalized(before)
+            return self._normalized(layer, shape, before, path)
         return self._kernels(layer, shape, before, path)
 
     def _kernels(self, layer: Layer, shape: Shape, before: Point, path: str) -> Point:
         declared = {n: p for n, p in paths(layer.parameters(shape)) if p.role == "kernel"}
         output = layer.output_shape(shape)
         why = _unpaired(layer, declared)
-        if why or any(joined(path, name) in self.given for name in declared):
-            block(before.stream, why or "a scheme that was given")
+        given = "a scheme that was given" if any(joined(path, name) in self.notes.given for name in declared) else ""
+        if why or given:
+            block(before.stream, why or given)
         if layer.children(shape) or not declared:
             unknown = f"power unknown {'behind' if not declared else 'inside'} {layer!r}"
             before = Point(before.stream, (), None, before.channels, unknown=unknown)
-        after = Stream(why)
-        if any(joined(path, name) in self.given for name in declared):
-            after.blocked = "a scheme that was given"
+        after = Stream(given or why)
         for name, parameter in declared.items():
-            added = before.arrives.branches if before.arrives is not None else 0
-            copies = self.copies, self.copies // self.outside, self.copies // self.within
-            kernel = Kernel(parameter, layer, before, after, self.stretch, *copies, added, self.inside)
-            self.kernels[joined(path, name)] = kernel
-            self.stretch.kernels.append(kernel)
-            self.stretch.line.append(kernel)
-        arrives, channels = self.stretch if declared else None, output[-1] if output else 1
+            self.notes.kernel(joined(path, name), parameter, layer, before, after)
+        arrives, channels = self.notes.stretch if declared else None, output[-1] if output else 1
         unknown = "" if declared else before.unknown
         return Point(after, (), arrives, channels, standard=bool(declared), unknown=unknown)
 
-    def _normalized(self, before: Point) -> Point:
-        before.stream.root.ends = 1.0
-        self.stretch, self.within = Stretch(self.stretch.line), self.copies
-        behind = Stream().join(before.stream)
-        return Point(behind, (), None, before.channels)
+    def _normalized(self, layer: Layer, shape: Shape, before: Point, path: str) -> Point:
+        scale = self.notes.normalized(path, scaled="scale" in layer.parameters(shape))
+        behind = Point(before.stream, (), scale and scale.stretch, before.channels, scale=scale)
+        if not before.functions:
+            return behind
+        return replace(behind, functions=before.functions, arrives=before.arrives, normalized=layer)
 
     def _repeat(self, layer: Repeat, shape: Shape, before: Point, path: str) -> Point:
         (child,) = layer.children(shape)
         inside = joined(path, child.name)
-        self.copies *= layer.copies
-        once = self.read(child.layer, child.shape, before, inside)
-        if layer.copies > 1:
-            first = self._forget(inside)
-            again = replace(once, stream=once.stream.join(before.stream))
-            once = self.read(child.layer, child.shape, again, inside)
-            for name, point in first.items():
-                kernel, before_it = self.kernels[name], outside(point.places, inside)
-                kernel.reads = replace(kernel.reads, places=union(before_it, kernel.reads.places))
-            once = replace(once, stream=once.stream.join(before.stream))
-        self.copies //= layer.copies
-        self.within = min(self.within, self.copies)
+        with self.notes.repeated(layer.copies):
+            once = self.read(child.layer, child.shape, before, inside)
+            if layer.copies > 1:
+                once = self._again(child, before, once, inside)
         return once
 
-    def _forget(self, path: str) -> dict[str, Point]:
-        """Take back what was noted of the layers under a path: they are read again, behind themselves.
+    def _again(self, child: Child, before: Point, once: Point, path: str) -> Point:
+        """Read what is repeated behind itself."""
+        first = self.notes.forget(path)
+        again = replace(once, stream=once.stream.join(before.stream))
+        twice = self.read(child.layer, child.shape, again, path)
+        for name, point in first.items():
+            kernel, before_it = self.notes.kernels[name], outside(point.places, path)
+            kernel.reads = replace(kernel.reads, places=union(before_it, kernel.reads.places))
+        return replace(twice, stream=twice.stream.join(before.stream))
 
-        Returns what every kernel read.
-        """
-        forgotten = {}
-        for name in [name for name in self.kernels if name.startswith(f"{path}/")]:
-            kernel = self.kernels.pop(name)
-            forgotten[name] = kernel.reads
-            kernel.stretch.kernels.remove(kernel)
-            kernel.stretch.line.remove(kernel)
-            if kernel.branch_of is not None:
-                kernel.branch_of.branches -= kernel.copies // kernel.turns
-        return forgotten
-
-    def _branch(self, layer: Layer, shape: Shape, before: Point, path: str, scale: float) -> Point:
-        """A branch whose output is added to the signal: a stretch of its own."""
-        main, self.stretch = self.stretch, Stretch()
-        before_it = self.inside, self.outside, self.within
-        self.inside, self.outside, self.within = True, self.copies, self.copies
-        known = set(self.kernels)
-        out = self.read(layer, shape, before, path)
-        inner = [self.kernels[name] for name in self.kernels.keys() - known]
-        place = main.branches if any(kernel.reads.arrives is main for kernel in inner) else 0
-        for kernel in self._last_of(inner, out) if out.arrives is not None else ():
-            kernel.branch_of, kernel.scale, kernel.place = main, scale, place
-            main.branches += self.copies
-        self.stretch, (self.inside, self.outside, self.within) = main, before_it
+    def _branch(self, layer: Layer, shape: Shape, before: Point, path: str, factor: float) -> Point:
+        """A branch whose output is added to the signal."""
+        with self.notes.branch() as main:
+            out = self.read(layer, shape, before, path)
+            kernels = [writer for writer in self.notes.under(path) if isinstance(writer, Kernel)]
+            place = main.branches if any(kernel.reads.arrives is main for kernel in kernels) else 0
+            for writer in self.notes.last_of(path, out) if out.arrives is not None else ():
+                writer.branch_of, writer.factor, writer.place = main, factor, place
+                main.add_branches(self.notes.copies)
         return out
 
     def _residual(self, layer: Residual, shape: Shape, before: Point, path: str) -> Point:
@@ -195,17 +182,20 @@ class _Reader:
         if "shortcut" in children:
             skip = self.read(layer.shortcut, shape, before, joined(path, "shortcut"))  # type: ignore[arg-type]
         out = self._branch(layer.block, shape, before, joined(path, "block"), layer.scale)
+        skip, out = renewed(skip), renewed(out)
         stream = skip.stream.join(out.stream)
         alike = skip.functions == out.functions
         if not alike:
             block_sum(stream, [out])
-        standard, places = skip.standard and out.standard, union(skip.places, out.places)
-        return replace(skip, stream=stream, functions=skip.functions if alike else (), standard=standard, places=places)
+        functions, standard = skip.functions if alike else (), skip.standard and out.standard
+        places = union(skip.places, out.places)
+        return replace(skip, stream=stream, functions=functions, standard=standard, places=places, scale=None)
 
     def _parallel(self, layer: Parallel, shape: Shape, before: Point, path: str) -> Point:
         if layer.combine in {"sum", "mean"}:
             return self._sum(layer, shape, before, path)
-        ends = [self.read(child, shape, before, joined(path, name)) for name, child, shape in layer.children(shape)]
+        children = [(joined(path, name), child, inner) for name, child, inner in layer.children(shape)]
+        ends = [renewed(self.read(child, inner, before, name)) for name, child, inner in children]
         stream = join(ends)
         block(stream, f"branches combined by {layer.combine}")
         if layer.combine == "product":
@@ -227,28 +217,21 @@ class _Reader:
         else:
             part = (1 if layer.combine == "sum" else count**2 - (count - own) ** 2) / max(own, 1)
             ends = [self._part(child, inner, before, name, part, own - 1) for name, child, inner in children]
+        ends = [renewed(end) for end in ends]
         stream = join(ends)
         block_sum(stream, ends)
         bent = any(end.functions for has, end in zip(weighted, ends, strict=True) if not has)
         unknown = "power unknown behind a sum of activations" if bent else ""
-        arrives = self.stretch if own else before.arrives
+        arrives = self.notes.stretch if own else before.arrives
         standard = all(end.standard and not end.functions for end in ends)
         return Point(stream, (), arrives, ends[0].channels, standard=standard, unknown=unknown)
 
     def _part(self, layer: Layer, shape: Shape, before: Point, path: str, part: float, beside: int) -> Point:
         """A branch that is a part of a sum."""
-        known = set(self.kernels)
         end = self.read(layer, shape, before, path)
-        for kernel in self._last_of([self.kernels[name] for name in self.kernels.keys() - known], end):
-            kernel.part, kernel.beside = part, beside
+        for writer in self.notes.last_of(path, end):
+            writer.part, writer.beside = part, beside
         return end
-
-    def _last_of(self, kernels: Iterable[Kernel], end: Point) -> Iterator[Kernel]:
-        """Those that write what a branch ends with; with each is noted what follows it there."""
-        for kernel in kernels:
-            if kernel.writes.root is end.stream.root and kernel.branch_of is None:
-                kernel.behind, kernel.kept, kernel.turns = end.functions, end.kept, kernel.copies // self.copies
-                yield kernel
 
 
 def _unpaired(layer: Layer, declared: dict[str, Parameter]) -> str:

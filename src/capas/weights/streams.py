@@ -16,8 +16,7 @@ class Stream:
 
     Attributes:
         blocked: why the units cannot be pairs; empty if they can.
-        ends: the power that it is brought to where it is normalized, or is the network's output; None where it is
-            neither.
+        ends: its power where it is the network's output; None where it is not.
     """
 
     blocked: str = ""
@@ -42,18 +41,36 @@ class Stream:
 
 
 @dataclass(eq=False)
-class Stretch:
-    """Kernels that work at one variance: from the input or a normalization to the next, or inside a branch.
+class Line:
+    """The network, or a branch: what gradients go back through.
 
     Attributes:
-        line: the network, or the branch, that it is a part of: the kernels of all stretches in it.
+        kernels: of all its stretches, in the order of the computation.
+        branches: how many are added to its signal on the way.
+    """
+
+    kernels: list[Kernel] = field(default_factory=list)
+    branches: int = 0
+
+
+@dataclass(eq=False)
+class Stretch:
+    """A part of a line between normalizations.
+
+    Attributes:
+        line: what it is a part of.
         kernels: in the order of the computation.
         branches: how many branches are added to its signal on the way.
     """
 
-    line: list[Kernel] = field(default_factory=list)
+    line: Line = field(default_factory=Line)
     kernels: list[Kernel] = field(default_factory=list)
     branches: int = 0
+
+    def add_branches(self, count: int) -> None:
+        """Count branches that are added to its signal, or are not after all."""
+        self.branches += count
+        self.line.branches += count
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +84,7 @@ class Place:
     """
 
     path: str
-    line: list[Kernel]
+    line: Line
     copies: int
 
 
@@ -85,6 +102,8 @@ class Point:
         places: the activations on standard signals that it has gone through since it was written.
         kept: the share of the numbers that dropout has left since it was written.
         mixed: where parts of the units have gone through different functions, these instead, each with its share.
+        normalized: the normalization that stands behind the functions.
+        scale: what the last normalization multiplies by; None if it does not, or the signal was written since.
         unknown: why its power is not known, and taken to be 1; empty where it is.
     """
 
@@ -97,6 +116,8 @@ class Point:
     places: tuple[Place, ...] = ()
     kept: float = 1.0
     mixed: tuple[tuple[float, Functions], ...] = ()
+    normalized: Layer | None = None
+    scale: Scale | None = None
     unknown: str = ""
 
     @property
@@ -105,23 +126,15 @@ class Point:
         return self.functions, *(functions for _, functions in self.mixed)
 
 
-@dataclass(eq=False)
-class Kernel:
-    """A kernel and where it stands.
+@dataclass(eq=False, kw_only=True)
+class Writer:
+    """What gives a signal its power: a kernel, or the scale of a normalization.
 
     Attributes:
-        parameter: its declaration.
-        layer: the layer that has it.
-        reads: the place in front of it.
-        writes: the stream that it writes.
-        stretch: what it belongs to.
+        stretch: what it belongs to; for a scale what begins behind it.
         copies: how many there are of it, one after another.
-        in_line: how many of them follow one another in its line: copies of a branch stand side by side.
-        in_stretch: how many of them follow one another in its stretch: a normalization in a loop ends one every time.
-        after: how many branches were added to its stretch before it.
-        in_branch: whether it stands in a branch that is added to the signal.
         branch_of: the stretch that it is added to, if it is the last one of a branch.
-        scale: the factor that the network puts on the branch.
+        factor: what the network multiplies the branch by.
         place: how many branches were added before that one, where it reads the signal as it is.
         behind: the functions that what it writes goes through before it is added to other signals.
         kept: what dropout leaves of it there.
@@ -130,24 +143,58 @@ class Kernel:
         turns: how many copies of it follow one another in front of the sum; each brings the power nearer to its part.
     """
 
-    parameter: Parameter
-    layer: Layer
-    reads: Point
-    writes: Stream
     stretch: Stretch
     copies: int
-    in_line: int
-    in_stretch: int
-    after: int
-    in_branch: bool = False
     branch_of: Stretch | None = None
-    scale: float = 1.0
+    factor: float = 1.0
     place: int = 0
     behind: Functions = ()
     kept: float = 1.0
     beside: int = 0
     part: float = 1.0
     turns: int = 1
+
+
+@dataclass(eq=False, kw_only=True)
+class Scale(Writer):
+    """What a normalization multiplies by.
+
+    Attributes:
+        is_output: whether the network ends there.
+    """
+
+    is_output: bool = False
+    reads_standard = False
+
+    @property
+    def ends(self) -> float | None:
+        """The power of what it writes, if that is the network's output; None if it goes on."""
+        return 1.0 if self.is_output and self.copies == 1 else None
+
+
+@dataclass(eq=False, kw_only=True)
+class Kernel(Writer):
+    """A kernel and where it stands.
+
+    Attributes:
+        parameter: its declaration.
+        layer: the layer that has it.
+        reads: the place in front of it.
+        writes: the stream that it writes.
+        in_line: how many of them follow one another in its line: copies of a branch stand side by side.
+        in_stretch: how many of them follow one another in its stretch: a normalization in a loop ends one every time.
+        after: how many branches were added to its stretch before it.
+        in_branch: whether it stands in a branch that is added to the signal.
+    """
+
+    parameter: Parameter
+    layer: Layer
+    reads: Point
+    writes: Stream
+    in_line: int
+    in_stretch: int
+    after: int
+    in_branch: bool
 
     @property
     def repeats(self) -> bool:
@@ -156,5 +203,10 @@ class Kernel:
 
     @property
     def ends(self) -> float | None:
-        """The power of what it writes, if that is the network's output or is normalized next; None if it goes on."""
+        """The power of what it writes, if that is the network's output; None if it goes on."""
         return None if self.repeats else self.writes.root.ends
+
+    @property
+    def reads_standard(self) -> bool:
+        """Whether what it reads counts as standard."""
+        return self.reads.arrives is None

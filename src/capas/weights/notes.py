@@ -1,0 +1,102 @@
+"""What is noted of a network while it is read: its kernels, its scales, and where the reading stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..nn import Layer, Parameter
+from ..nn.layer import joined
+from .streams import Kernel, Place, Point, Scale, Stream, Stretch, Writer
+
+
+class Notes:
+    """The notes of one reading.
+
+    Args:
+        given: paths of kernels whose scheme is given.
+    """
+
+    def __init__(self, given: frozenset[str]) -> None:
+        self.given = given
+        self.kernels: dict[str, Kernel] = {}
+        self.scales: dict[str, Scale] = {}
+        self.stretch, self.copies = Stretch(), 1
+        self._outside, self._within, self._inside = 1, 1, False
+
+    def kernel(self, path: str, parameter: Parameter, layer: Layer, reads: Point, writes: Stream) -> None:
+        """Note a kernel where the reading stands."""
+        kernel = Kernel(
+            parameter=parameter,
+            layer=layer,
+            reads=reads,
+            writes=writes,
+            stretch=self.stretch,
+            copies=self.copies,
+            in_line=self.copies // self._outside,
+            in_stretch=self.copies // self._within,
+            after=reads.arrives.branches if reads.arrives is not None else 0,
+            in_branch=self._inside,
+        )
+        self.kernels[path] = kernel
+        self.stretch.kernels.append(kernel)
+        self.stretch.line.kernels.append(kernel)
+
+    def place(self, path: str) -> Place:
+        """Where an activation stands."""
+        return Place(path, self.stretch.line, self.copies // self._outside)
+
+    def normalized(self, path: str, scaled: bool) -> Scale | None:
+        """Begin a stretch behind a normalization; its scale, the same one in all readings."""
+        self.stretch, self._within = Stretch(self.stretch.line), self.copies
+        if not scaled:
+            return None
+        scale = self.scales.setdefault(joined(path, "scale"), Scale(stretch=self.stretch, copies=self.copies))
+        scale.stretch = self.stretch
+        return scale
+
+    @contextmanager
+    def repeated(self, copies: int) -> Iterator[None]:
+        """Inside, everything is there so many times."""
+        self.copies *= copies
+        yield
+        self.copies //= copies
+        self._within = min(self._within, self.copies)
+
+    @contextmanager
+    def branch(self) -> Iterator[Stretch]:
+        """Inside, the reading is in a branch, which is a line of its own; gives the stretch that it is added to."""
+        main, self.stretch = self.stretch, Stretch()
+        before_it = self._inside, self._outside, self._within
+        self._inside, self._outside, self._within = True, self.copies, self.copies
+        yield main
+        self.stretch, (self._inside, self._outside, self._within) = main, before_it
+
+    def under(self, path: str) -> list[Kernel | Scale]:
+        """What writes, under a path."""
+        return [writer for name, writer in (self.kernels | self.scales).items() if name.startswith(f"{path}/")]
+
+    def forget(self, path: str) -> dict[str, Point]:
+        """Take back what was noted of the layers under a path: they are read again, behind themselves.
+
+        Returns what every kernel read.
+        """
+        for writer in self.under(path):
+            if writer.branch_of is not None:
+                writer.branch_of.add_branches(-writer.copies // writer.turns)
+                writer.branch_of = None
+        forgotten = {name: kernel.reads for name, kernel in self.kernels.items() if name.startswith(f"{path}/")}
+        for name in forgotten:
+            kernel = self.kernels.pop(name)
+            kernel.stretch.kernels.remove(kernel)
+            kernel.stretch.line.kernels.remove(kernel)
+        return forgotten
+
+    def last_of(self, path: str, end: Point) -> Iterator[Writer]:
+        """What gives a branch under a path the power that it ends with; with each is noted what follows it there."""
+        for writer in self.under(path):
+            writes_end = isinstance(writer, Kernel) and writer.writes.root is end.stream.root
+            if writer.branch_of is None and (writer is end.scale if end.scale else writes_end):
+                functions = () if end.normalized else end.functions
+                writer.behind, writer.kept, writer.turns = functions, end.kept, writer.copies // self.copies
+                yield writer
