@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from ..nn import Layer, Parameter
 from ..nn.layer import joined
-from .streams import Kernel, Place, Point, Scale, Stream, Stretch, Writer
+from .streams import Kernel, Place, Point, Scale, Stream, Stretch
 
 
 class Notes:
@@ -51,7 +51,7 @@ class Notes:
         self.stretch, self._within = Stretch(self.stretch.line), self.copies
         if not scaled:
             return None
-        scale = self.scales.setdefault(joined(path, "scale"), Scale(stretch=self.stretch, copies=self.copies))
+        scale = self.scales.setdefault(joined(path, "scale"), Scale(self.stretch, self.copies))
         scale.stretch = self.stretch
         return scale
 
@@ -72,31 +72,38 @@ class Notes:
         yield main
         self.stretch, (self._inside, self._outside, self._within) = main, before_it
 
-    def under(self, path: str) -> list[Kernel | Scale]:
-        """What writes, under a path."""
-        return [writer for name, writer in (self.kernels | self.scales).items() if name.startswith(f"{path}/")]
+    def under(self, path: str) -> list[Kernel]:
+        """The kernels under a path."""
+        return [kernel for name, kernel in self.kernels.items() if name.startswith(f"{path}/")]
 
     def forget(self, path: str) -> dict[str, Point]:
         """Take back what was noted of the layers under a path: they are read again, behind themselves.
 
         Returns what every kernel read.
         """
-        for writer in self.under(path):
-            if writer.branch_of is not None:
-                writer.branch_of.add_branches(-writer.copies // writer.turns)
-                writer.branch_of = None
         forgotten = {name: kernel.reads for name, kernel in self.kernels.items() if name.startswith(f"{path}/")}
         for name in forgotten:
             kernel = self.kernels.pop(name)
             kernel.stretch.kernels.remove(kernel)
             kernel.stretch.line.kernels.remove(kernel)
+            if kernel.branch_of is not None:
+                kernel.branch_of.add_branches(-kernel.copies // kernel.turns)
         return forgotten
 
-    def last_of(self, path: str, end: Point) -> Iterator[Writer]:
-        """What gives a branch under a path the power that it ends with; with each is noted what follows it there."""
-        for writer in self.under(path):
-            writes_end = isinstance(writer, Kernel) and writer.writes.root is end.stream.root
-            if writer.branch_of is None and (writer is end.scale if end.scale else writes_end):
-                functions = () if end.normalized else end.functions
-                writer.behind, writer.kept, writer.turns = functions, end.kept, writer.copies // self.copies
-                yield writer
+    def last_of(self, path: str, end: Point) -> Iterator[Kernel]:
+        """What gives a branch under a path the power that it ends with; with each is noted what follows it there.
+
+        None, where a normalization does: that ends with a scale of 1.
+        """
+        if end.scale is not None:
+            self.end(end.scale)
+            return
+        for kernel in self.under(path):
+            if kernel.writes.root is end.stream.root and kernel.branch_of is None:
+                kernel.behind, kernel.kept, kernel.turns = end.functions, end.kept, kernel.copies // self.copies
+                yield kernel
+
+    def end(self, scale: Scale) -> None:
+        """Something ends with a normalization; unless that is repeated there, and what is behind the others goes on."""
+        if scale.copies == self.copies:
+            scale.ends = 1.0

@@ -123,24 +123,27 @@ class Planner:
         """What the line of a stretch works at; variance 1 where a signal counts as standard."""
         return Setting() if stretch is None else self.settings.get(id(stretch.line), Setting())
 
-    def _target(self, writer: Kernel | Scale) -> float:
-        """The variance of what one writes: what is wanted of it, before functions and dropout that are behind."""
-        wanted, beside = self._wanted(writer)
-        power = power_to_add(writer.behind, beside, wanted * writer.kept)
-        return self._setting(writer.branch_of or writer.stretch).power if power is None else power
+    def _target(self, kernel: Kernel) -> float:
+        """The variance of what a kernel writes: what is wanted of it, before functions and dropout that are behind."""
+        wanted, beside = self._wanted(kernel)
+        power = power_to_add(kernel.behind, beside, wanted * kernel.kept)
+        return self._setting(kernel.branch_of or kernel.stretch).power if power is None else power
 
-    def _wanted(self, writer: Kernel | Scale) -> tuple[float, int]:
-        """The power that what one writes is to have where it ends, and how many signals are like it there."""
-        main, part, beside = writer.branch_of, writer.part, writer.beside
+    def _wanted(self, kernel: Kernel) -> tuple[float, int]:
+        """The power that what a kernel writes is to have where it ends, and how many signals are like it there."""
+        main, part, beside = kernel.branch_of, kernel.part, kernel.beside
         if main is None:
-            power = self._setting(writer.stretch).power if writer.ends is None else writer.ends
+            power = self._setting(kernel.stretch).power if kernel.ends is None else kernel.ends
         else:
-            power = 1.0 if writer.reads_standard else self._setting(main).power
-            power *= _grown(main, writer.place)
-            part *= min(_share(main) / writer.factor**2, 1.0) if writer.factor else 1.0
+            power = 1.0 if kernel.reads.arrives is None else self._setting(main).power
+            power *= _grown(main, kernel.place)
+            part *= min(_share(main) / kernel.factor**2, 1.0) if kernel.factor else 1.0
             beside = main.line.branches - 1
-        turns = writer.turns if isinstance(writer, Kernel) else 1  # the power does not go through a normalization
-        return power * part ** (1 / turns), beside
+        return power * part ** (1 / kernel.turns), beside
+
+    def _behind(self, scale: Scale) -> float:
+        """The power of what a normalization with a scale gives."""
+        return self._setting(scale.stretch).power if scale.ends is None else scale.ends
 
     def _second(self, kernel: Kernel, power: float) -> float:
         """The mean square of what a kernel reads, in training: dropout adds to it what it takes at random."""
@@ -157,7 +160,7 @@ class Planner:
         """By what the normalization behind the functions that a kernel reads multiplies the power."""
         if kernel.reads.normalized is None:
             return 1.0
-        wanted = 1.0 if kernel.reads.scale is None else self._target(kernel.reads.scale)
+        wanted = 1.0 if kernel.reads.scale is None else self._behind(kernel.reads.scale)
         return wanted / Reading(kernel.reads.functions, centred=is_centred(kernel)).second(power)
 
     def _gain(self, kernel: Kernel, power: float) -> float:
@@ -167,7 +170,7 @@ class Planner:
     def power_before(self, kernel: Kernel) -> float:
         """The variance of what a kernel reads, before the activations."""
         if kernel.reads.scale is not None and kernel.reads.normalized is None:
-            return self._target(kernel.reads.scale)
+            return self._behind(kernel.reads.scale)
         power = self._setting(kernel.reads.arrives).power
         if kernel.after and kernel.reads.arrives is not None:
             power *= _grown(kernel.reads.arrives, kernel.after)
@@ -198,7 +201,7 @@ class Planner:
 
     def of_scale(self, scale: Scale) -> Planned:
         """What a normalization multiplies by."""
-        power = self._target(scale)
+        power = self._behind(scale)
         return Planned(Constant(math.sqrt(power)), power, f"scale {math.sqrt(power):.3g}")
 
     def _is_central(self, kernel: Kernel, half: tuple[int, ...]) -> bool:

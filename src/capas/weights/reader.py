@@ -73,7 +73,7 @@ def read_writers(network: Layer, shape: Shape, given: Iterable[str] = ()) -> tup
     block(end.stream, "the network's output")
     root = end.stream.root
     if end.scale is not None:
-        end.scale.is_output = True
+        notes.end(end.scale)
     else:
         writers = [kernel.copies for kernel in notes.kernels.values() if kernel.writes.root is root]
         root.ends = OUTPUT if writers == [1] and not end.functions else 1.0
@@ -141,7 +141,7 @@ class _Reader:
 
     def _normalized(self, layer: Layer, shape: Shape, before: Point, path: str) -> Point:
         scale = self.notes.normalized(path, scaled="scale" in layer.parameters(shape))
-        behind = Point(before.stream, (), scale and scale.stretch, before.channels, scale=scale)
+        behind = Point(before.stream, (), scale.stretch if scale else None, before.channels, scale=scale)
         if not before.functions:
             return behind
         return replace(behind, functions=before.functions, arrives=before.arrives, normalized=layer)
@@ -169,10 +169,10 @@ class _Reader:
         """A branch whose output is added to the signal."""
         with self.notes.branch() as main:
             out = self.read(layer, shape, before, path)
-            kernels = [writer for writer in self.notes.under(path) if isinstance(writer, Kernel)]
-            place = main.branches if any(kernel.reads.arrives is main for kernel in kernels) else 0
-            for writer in self.notes.last_of(path, out) if out.arrives is not None else ():
-                writer.branch_of, writer.factor, writer.place = main, factor, place
+            reads_main = any(kernel.reads.arrives is main for kernel in self.notes.under(path))
+            place = main.branches if reads_main else 0
+            for kernel in self.notes.last_of(path, out) if out.arrives is not None else ():
+                kernel.branch_of, kernel.factor, kernel.place = main, factor, place
                 main.add_branches(self.notes.copies)
         return out
 
@@ -229,8 +229,8 @@ class _Reader:
     def _part(self, layer: Layer, shape: Shape, before: Point, path: str, part: float, beside: int) -> Point:
         """A branch that is a part of a sum."""
         end = self.read(layer, shape, before, path)
-        for writer in self.notes.last_of(path, end):
-            writer.part, writer.beside = part, beside
+        for kernel in self.notes.last_of(path, end):
+            kernel.part, kernel.beside = part, beside
         return end
 
 

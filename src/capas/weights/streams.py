@@ -126,13 +126,37 @@ class Point:
         return self.functions, *(functions for _, functions in self.mixed)
 
 
-@dataclass(eq=False, kw_only=True)
-class Writer:
-    """What gives a signal its power: a kernel, or the scale of a normalization.
+@dataclass(eq=False)
+class Scale:
+    """What a normalization multiplies by.
 
     Attributes:
-        stretch: what it belongs to; for a scale what begins behind it.
+        stretch: what begins behind it.
         copies: how many there are of it, one after another.
+        ends: the power that it gives to the network's output or to a branch that ends with it; None where the signal
+            goes on.
+    """
+
+    stretch: Stretch
+    copies: int
+    ends: float | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class Kernel:
+    """A kernel and where it stands.
+
+    Attributes:
+        parameter: its declaration.
+        layer: the layer that has it.
+        reads: the place in front of it.
+        writes: the stream that it writes.
+        stretch: what it belongs to.
+        copies: how many there are of it, one after another.
+        in_line: how many of them follow one another in its line: copies of a branch stand side by side.
+        in_stretch: how many of them follow one another in its stretch: a normalization in a loop ends one every time.
+        after: how many branches were added to its stretch before it.
+        in_branch: whether it stands in a branch that is added to the signal.
         branch_of: the stretch that it is added to, if it is the last one of a branch.
         factor: what the network multiplies the branch by.
         place: how many branches were added before that one, where it reads the signal as it is.
@@ -143,8 +167,16 @@ class Writer:
         turns: how many copies of it follow one another in front of the sum; each brings the power nearer to its part.
     """
 
+    parameter: Parameter
+    layer: Layer
+    reads: Point
+    writes: Stream
     stretch: Stretch
     copies: int
+    in_line: int
+    in_stretch: int
+    after: int
+    in_branch: bool
     branch_of: Stretch | None = None
     factor: float = 1.0
     place: int = 0
@@ -153,48 +185,6 @@ class Writer:
     beside: int = 0
     part: float = 1.0
     turns: int = 1
-
-
-@dataclass(eq=False, kw_only=True)
-class Scale(Writer):
-    """What a normalization multiplies by.
-
-    Attributes:
-        is_output: whether the network ends there.
-    """
-
-    is_output: bool = False
-    reads_standard = False
-
-    @property
-    def ends(self) -> float | None:
-        """The power of what it writes, if that is the network's output; None if it goes on."""
-        return 1.0 if self.is_output and self.copies == 1 else None
-
-
-@dataclass(eq=False, kw_only=True)
-class Kernel(Writer):
-    """A kernel and where it stands.
-
-    Attributes:
-        parameter: its declaration.
-        layer: the layer that has it.
-        reads: the place in front of it.
-        writes: the stream that it writes.
-        in_line: how many of them follow one another in its line: copies of a branch stand side by side.
-        in_stretch: how many of them follow one another in its stretch: a normalization in a loop ends one every time.
-        after: how many branches were added to its stretch before it.
-        in_branch: whether it stands in a branch that is added to the signal.
-    """
-
-    parameter: Parameter
-    layer: Layer
-    reads: Point
-    writes: Stream
-    in_line: int
-    in_stretch: int
-    after: int
-    in_branch: bool
 
     @property
     def repeats(self) -> bool:
@@ -205,8 +195,3 @@ class Kernel(Writer):
     def ends(self) -> float | None:
         """The power of what it writes, if that is the network's output; None if it goes on."""
         return None if self.repeats else self.writes.root.ends
-
-    @property
-    def reads_standard(self) -> bool:
-        """Whether what it reads counts as standard."""
-        return self.reads.arrives is None
