@@ -102,6 +102,13 @@ def test_branches_and_parts_of_sums_that_end_in_a_normalization_keep_a_scale_of_
         assert not any(path.endswith(("/90/scale", "1/2/scale")) for path in found)
 
 
+def test_a_skip_around_what_has_no_kernels_is_no_end():
+    for bare in (nn.Residual(nn.Activation("tanh")), nn.Parallel(("tanh", nn.Sequential()), "sum")):
+        found = scales(nn.Sequential(dense(), *[nn.LayerNorm(), bare, "tanh", dense()] * 30))
+        assert len(found) == 30
+        assert all(value < 0.6 for value in found.values())
+
+
 def test_scales_that_are_shared_with_a_loop_count_as_its_own():
     loop = nn.Repeat(nn.Sequential("tanh", dense(), nn.LayerNorm()), 50)
     inside = scales(nn.Sequential(dense(), loop, dense()))["1/block/2/scale"]

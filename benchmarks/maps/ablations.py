@@ -13,6 +13,7 @@ from capas import nn, weights
 from capas.train import optimizer as defaults
 from capas.weights.operating import Setting
 from capas.weights.plan import Planner
+from capas.weights.powers import Powers
 from capas.weights.reader import read_streams
 
 from .cells import Cell
@@ -29,9 +30,10 @@ def scheme(name: str, network: nn.Layer, shape: tuple[int, ...]) -> dict[str, we
     if name == NO_PAIRS:
         for kernel in kernels.values():
             kernel.reads.stream.root.blocked = "an ablation"
-    planner = Planner(kernels)
+    powers = Powers(kernels)
     if name == UNIT_VARIANCE:
-        planner.settings = dict.fromkeys(planner.settings, Setting())
+        powers.settings = dict.fromkeys(powers.settings, Setting())
+    planner = Planner(powers)
     schemes = {path: planner.planned(kernel).scheme for path, kernel in kernels.items()}
     if name == INDEPENDENT:
         return {path: independent(chosen, kernels[path].parameter) for path, chosen in schemes.items()}

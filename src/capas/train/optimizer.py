@@ -9,7 +9,7 @@ import optax
 
 from ..model import Model
 from ..nn.layer import leaf_path, paths
-from ..weights.plan import Planner
+from ..weights.powers import Powers
 from ..weights.reader import read_streams
 from ..weights.reading import Reading, is_asymmetric, is_centred
 from ..weights.streams import Kernel
@@ -92,7 +92,7 @@ def layer_rates(model: Model) -> Any:
         [1.0, 0.206, 1.0]
     """
     kernels = read_streams(model.network, model.input_shape)
-    planner = Planner(kernels)
+    powers = Powers(kernels)
     hidden = {path: kernel for path, kernel in kernels.items() if is_hidden(kernel)}
     damping = {path.rpartition("/")[0]: _damping(kernel, hidden) for path, kernel in hidden.items()}
 
@@ -102,7 +102,7 @@ def layer_rates(model: Model) -> Any:
             return share
         kernel = hidden[path]
         reading = Reading(kernel.reads.functions, centred=is_centred(kernel))
-        left = 1 - reading.asymmetry(planner.power_before(kernel))
+        left = 1 - reading.asymmetry(powers.before(kernel))
         return share * kernel_rate(array, kernel.parameter.fan_in) / max(left**0.5, LEFT)
 
     return _by_path(model.params, rate)

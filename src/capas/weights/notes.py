@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
 from ..nn import Layer, Parameter
 from ..nn.layer import joined
 from .streams import Kernel, Place, Point, Scale, Stream, Stretch
+
+T = TypeVar("T")
 
 
 class Notes:
@@ -74,7 +77,7 @@ class Notes:
 
     def under(self, path: str) -> list[Kernel]:
         """The kernels under a path."""
-        return [kernel for name, kernel in self.kernels.items() if name.startswith(f"{path}/")]
+        return _under(path, self.kernels)
 
     def forget(self, path: str) -> dict[str, Point]:
         """Take back what was noted of the layers under a path: they are read again, behind themselves.
@@ -95,7 +98,7 @@ class Notes:
 
         None, where a normalization does: that ends with a scale of 1.
         """
-        if end.scale is not None:
+        if end.scale in _under(path, self.scales):
             self.end(end.scale)
             return
         for kernel in self.under(path):
@@ -107,3 +110,7 @@ class Notes:
         """Something ends with a normalization; unless that is repeated there, and what is behind the others goes on."""
         if scale.copies == self.copies:
             scale.ends = 1.0
+
+
+def _under(path: str, found: Mapping[str, T]) -> list[T]:
+    return [value for name, value in found.items() if name.startswith(f"{path}/")]

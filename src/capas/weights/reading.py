@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ArgumentError
-from ..nn import RMSNorm, WeightStandardized
+from ..nn import WeightStandardized
 from ..signal import UnknownPrimitive, expectation
 from ..signal.propagate import propagate
 from ..signal.quadrature import Numbers, normal_nodes
@@ -155,8 +155,7 @@ def _expected(reading: Reading, power: float, exponent: int) -> float:
 
 def is_centred(kernel: Kernel) -> bool:
     """Whether the mean of what a kernel reads is taken off, behind the functions."""
-    centred = kernel.reads.normalized is not None and not isinstance(kernel.reads.normalized, RMSNorm)
-    return centred or isinstance(kernel.layer, WeightStandardized)
+    return kernel.reads.is_centred or isinstance(kernel.layer, WeightStandardized)
 
 
 def is_asymmetric(kernel: Kernel) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..nn import Activation, Layer, Parameter
+from ..nn import Activation, Layer, Parameter, RMSNorm
 
 Functions = tuple[Activation, ...]
 """Elementwise functions, one after another."""
@@ -119,6 +119,11 @@ class Point:
     normalized: Layer | None = None
     scale: Scale | None = None
     unknown: str = ""
+
+    @property
+    def is_centred(self) -> bool:
+        """Whether a normalization behind the functions takes the mean off."""
+        return self.normalized is not None and not isinstance(self.normalized, RMSNorm)
 
     @property
     def chains(self) -> tuple[Functions, ...]:

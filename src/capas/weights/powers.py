@@ -1,0 +1,137 @@
+"""The power of every signal between the kernels of a network, and which of them are pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from ..nn import Embedding
+from . import operating
+from .operating import BUDGET, Setting, power_to_add
+from .points import block
+from .reading import Reading, is_centred, is_odd
+from .streams import Kernel, Line, Scale, Stretch
+
+WORTH = 4.0
+"""How many times the variance pairs must allow: in exchange, half of the units start with nothing of their own."""
+
+
+class Powers:
+    """What all kernels of a network read and are to write.
+
+    Args:
+        kernels: by their paths.
+        arriving: the mean square of functions of the input; that of standard normal numbers by default.
+    """
+
+    def __init__(self, kernels: dict[str, Kernel], arriving: Callable[[Reading], float] | None = None) -> None:
+        self.kernels, self.arriving = list(kernels.values()), arriving
+        for kernel in self.kernels:
+            if kernel.parameter.shape[-1] % 2:
+                block(kernel.writes, "an odd number of units")
+        lines = {id(kernel.stretch.line): kernel.stretch.line for kernel in self.kernels}
+        self.paired: set[int] = set()
+        for line in lines.values():
+            self._pair(line.kernels)
+        self.settings = {name: operating.setting(self._read_in(line)) for name, line in lines.items()}
+
+    def _pair(self, kernels: list[Kernel]) -> None:
+        """Make pairs of the units that kernels in a line read, if they can work at a much larger variance with them."""
+        able = {id(k) for k in kernels if not k.reads.stream.root.blocked and not is_odd(k.reads.functions)}
+        plain, mirrored = (
+            [(self._reading(k, id(k) in which), k.in_line) for k in kernels if k.reads.functions]
+            for which in (set(), able)
+        )
+        if _merit(mirrored) > _merit(plain, WORTH):
+            self.paired |= {id(k.reads.stream.root) for k in kernels if id(k) in able}
+
+    def _read_in(self, line: Line) -> list[tuple[Reading, int]]:
+        active = [k for k in line.kernels if k.reads.functions and k.reads.arrives is not None]
+        return [(self._reading(k), k.in_line) for k in active]
+
+    def reads_pairs(self, kernel: Kernel) -> bool:
+        return id(kernel.reads.stream.root) in self.paired
+
+    def writes_pairs(self, kernel: Kernel) -> bool:
+        return id(kernel.writes.root) in self.paired
+
+    def _reading(self, kernel: Kernel, mirrored: bool | None = None) -> Reading:
+        pairs = self.reads_pairs(kernel) if mirrored is None else mirrored
+        return Reading(kernel.reads.functions, pairs, is_centred(kernel))
+
+    def setting(self, stretch: Stretch | None) -> Setting:
+        """What the line of a stretch works at; variance 1 where a signal counts as standard."""
+        return Setting() if stretch is None else self.settings.get(id(stretch.line), Setting())
+
+    def _target(self, kernel: Kernel) -> float:
+        """The variance of what a kernel writes: what is wanted of it, before functions and dropout that are behind."""
+        wanted, beside = self._wanted(kernel)
+        power = power_to_add(kernel.behind, beside, wanted * kernel.kept)
+        return self.setting(kernel.branch_of or kernel.stretch).power if power is None else power
+
+    def _wanted(self, kernel: Kernel) -> tuple[float, int]:
+        """The power that what a kernel writes is to have where it ends, and how many signals are like it there."""
+        main, part, beside = kernel.branch_of, kernel.part, kernel.beside
+        if main is None:
+            power = self.setting(kernel.stretch).power if kernel.ends is None else kernel.ends
+        else:
+            power = 1.0 if kernel.reads.arrives is None else self.setting(main).power
+            power *= _grown(main, kernel.place)
+            part *= min(_share(main) / kernel.factor**2, 1.0) if kernel.factor else 1.0
+            beside = main.line.branches - 1
+        return power * part ** (1 / kernel.turns), beside
+
+    def behind(self, scale: Scale) -> float:
+        """The power of what a normalization with a scale gives."""
+        return self.setting(scale.stretch).power if scale.ends is None else scale.ends
+
+    def _second(self, kernel: Kernel, power: float) -> float:
+        """The mean square of what a kernel reads, in training: dropout adds to it what it takes at random."""
+        reading, lost = self._reading(kernel), 1 / kernel.reads.kept - 1
+        if self.arriving and kernel.reads.is_input and not isinstance(kernel.layer, Embedding):
+            return self.arriving(reading) / kernel.reads.kept
+        if kernel.reads.mixed:
+            return sum(share * Reading(f).second(power) for share, f in kernel.reads.mixed) * (1 + lost)
+        second = reading.second(power)
+        each = self._unit(kernel).second(power) if lost else 0.0
+        return (second + lost * each * (2 if reading.mirrored else 1)) * self._rescaling(kernel, power)
+
+    def _unit(self, kernel: Kernel) -> Reading:
+        """What one unit has, behind the functions that a kernel reads and in front of the scale of a normalization."""
+        return Reading(kernel.reads.functions, centred=kernel.reads.is_centred)
+
+    def _rescaling(self, kernel: Kernel, power: float) -> float:
+        """By what the normalization behind the functions that a kernel reads multiplies the power."""
+        if kernel.reads.normalized is None:
+            return 1.0
+        wanted = 1.0 if kernel.reads.scale is None else self.behind(kernel.reads.scale)
+        return wanted / self._unit(kernel).second(power)
+
+    def gain(self, kernel: Kernel) -> float:
+        """The root mean square of what a kernel writes, over that of what it reads."""
+        return math.sqrt(self._target(kernel) / self._second(kernel, self.before(kernel)))
+
+    def before(self, kernel: Kernel) -> float:
+        """The variance of what a kernel reads, before the activations."""
+        if kernel.reads.scale is not None and kernel.reads.normalized is None:
+            return self.behind(kernel.reads.scale)
+        power = self.setting(kernel.reads.arrives).power
+        if kernel.after and kernel.reads.arrives is not None:
+            power *= _grown(kernel.reads.arrives, kernel.after)
+        return power
+
+
+def _merit(readings: Sequence[tuple[Reading, int]], worth: float = 1.0) -> tuple[float, float]:
+    """The variance at which layers can work, times its worth; if there is none, how little the signal grows at best."""
+    found = operating.setting(readings)
+    return (worth * found.power, 0.0) if found.fits else (0.0, -found.growth)
+
+
+def _share(stretch: Stretch) -> float:
+    """What each branch adds to the power of a signal, so that all of a line make it grow by the budget."""
+    return math.log(BUDGET) / stretch.line.branches
+
+
+def _grown(stretch: Stretch, branches: int) -> float:
+    """By what factor the power of a signal has grown after so many of its branches."""
+    return (1 + _share(stretch)) ** branches
