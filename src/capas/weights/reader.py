@@ -110,11 +110,8 @@ class _Reader:
             case Activation() | PReLU() | Swish() | Shaped():
                 before, function = renewed(before), plain(layer)
                 if function.name or is_elementwise(function):
-                    places = (
-                        union(before.places, (self.notes.place(path),))
-                        if before.standard and not before.functions
-                        else ()
-                    )
+                    bare = before.standard and not before.functions
+                    places = union(before.places, (self.notes.place(path),)) if bare else ()
                     return replace(through(before, function), standard=False, places=places)
         if isinstance(layer, CARRY):
             return before
