@@ -107,6 +107,14 @@ def test_layers_in_front_of_a_normalization_share_the_rate_in_a_loop_and_without
             assert biases[0] == pytest.approx(0.25)
 
 
+@pytest.mark.parametrize("scale", [True, False])
+def test_the_first_and_the_last_kernel_have_the_full_rate_behind_and_before_a_normalization(scale):
+    norm, body = nn.BatchNorm(scale=scale), ["tanh", nn.Dense(6)] * 40
+    rates = layer_rates(start(nn.Sequential(norm, nn.Dense(6), *body, "tanh", nn.Dense(6), norm)))
+    assert rates["1"] == {"weight": 1.0, "bias": 1.0} == rates["83"]
+    assert rates["3"]["bias"] == pytest.approx(17 / 40)
+
+
 def test_the_kernels_of_a_deep_stretch_decay_together_as_one_does():
     """The signal behind 102 kernels is smaller by what one kernel's decay makes of it, not by its 102nd power."""
     (alone,) = after_decay(nn.Dense(6)).values()

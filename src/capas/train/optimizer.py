@@ -141,8 +141,7 @@ def layer_decays(model: Model) -> Any:
 
 def is_hidden(kernel: Kernel) -> bool:
     """Whether a kernel reads what another one wrote, or functions of it, and is not the last one."""
-    reads = kernel.reads
-    return bool(reads.functions or reads.arrives or reads.normalized) and kernel.ends is None
+    return kernel.reads.is_written and kernel.ends is None
 
 
 def _damping(kernel: Kernel, hidden: dict[str, Kernel]) -> float:

@@ -38,7 +38,7 @@ class Notes:
             copies=self.copies,
             in_line=self.copies // self._outside,
             in_stretch=self.copies // self._within,
-            after=reads.arrives.branches if reads.arrives is not None else 0,
+            after=reads.arrives.branches - reads.since if reads.arrives is not None else 0,
             in_branch=self._inside,
         )
         self.kernels[path] = kernel
@@ -94,23 +94,25 @@ class Notes:
         return forgotten
 
     def last_of(self, path: str, end: Point) -> Iterator[Kernel]:
-        """What gives a branch under a path the power that it ends with; with each is noted what follows it there.
+        """Kernels that give a branch under a path the power that it ends with, and not a normalization behind them.
 
-        None, where a normalization does: that ends with a scale of 1.
+        With each is noted what follows it there.
         """
-        if end.scale in _under(path, self.scales):
-            self.end(end.scale)
+        if end.normalized is not None or end.stream.root.normalized:
             return
         for kernel in self.under(path):
             if kernel.writes.root is end.stream.root and kernel.branch_of is None:
                 kernel.behind, kernel.kept, kernel.turns = end.functions, end.kept, kernel.copies // self.copies
                 yield kernel
 
-    def end(self, scale: Scale) -> None:
-        """Something ends with a normalization; unless that is repeated there, and what is behind the others goes on."""
-        if scale.copies == self.copies:
-            scale.ends = 1.0
+    def end(self, path: str, end: Point) -> None:
+        """What is under a path ends here: with a scale of 1, where a normalization under it is the last.
+
+        A scale that a loop in it repeats is left: what is behind the other copies goes on.
+        """
+        if end.scale in _under(path, self.scales) and end.scale.copies == self.copies:
+            end.scale.ends = 1.0
 
 
 def _under(path: str, found: Mapping[str, T]) -> list[T]:
-    return [value for name, value in found.items() if name.startswith(f"{path}/")]
+    return [value for name, value in found.items() if not path or name.startswith(f"{path}/")]

@@ -63,11 +63,12 @@ class Setting(NamedTuple):
         return self.growth <= LIMIT
 
 
-def setting(readings: Sequence[tuple[Reading, int]]) -> Setting:
+def setting(readings: Sequence[tuple[Reading, int]], least: float = 0.0) -> Setting:
     """The largest variance q <= 1 at which the growth over all layers together stays within the budget.
 
     Args:
         readings: what is read, and by how many layers.
+        least: no variance below it is taken.
 
     If there is none, that of the least growth. Smooth odd functions give q ~ 1/sqrt(depth), those with a bend at zero
     1/depth, and linear ones 1.
@@ -75,7 +76,7 @@ def setting(readings: Sequence[tuple[Reading, int]]) -> Setting:
     Source: chi by Schoenholz et al. (2017); the bound over the whole depth as in Martens et al. (2021), here reached by
     the variance instead of the shape of the activation.
     """
-    total = total_growth(readings)
+    total = np.where(least > POWERS, np.inf, total_growth(readings))
     fits = np.flatnonzero(total <= LIMIT)
     last = int(fits[-1] if len(fits) else np.flatnonzero(total <= total.min() * (1 + 1e-6))[-1])
     if last == len(POWERS) - 1 or not len(fits):

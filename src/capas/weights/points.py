@@ -8,7 +8,7 @@ from dataclasses import replace
 from ..nn import Activation
 from ..nn.layer import Shape
 from .reading import is_odd
-from .streams import Place, Point, Stream
+from .streams import Place, Point, Scale, Stream
 
 
 def union(*places: tuple[Place, ...]) -> tuple[Place, ...]:
@@ -40,8 +40,13 @@ def renewed(before: Point) -> Point:
         return before
     if not is_odd(before.functions):
         block(before.stream, "an activation in front of a normalization")
-    arrives = None if before.scale is None else before.scale.stretch
-    return Point(before.stream, (), arrives, before.channels, scale=before.scale)
+    return started(before, before.scale)
+
+
+def started(before: Point, scale: Scale | None) -> Point:
+    """The place behind a normalization."""
+    arrives = None if scale is None else scale.stretch
+    return Point(before.stream, (), arrives, before.channels, is_written=before.is_written, scale=scale)
 
 
 def through(before: Point, function: Activation) -> Point:

@@ -10,10 +10,13 @@ from . import operating
 from .operating import BUDGET, Setting, power_to_add
 from .points import block
 from .reading import Reading, is_centred, is_odd
-from .streams import Kernel, Line, Scale, Stretch
+from .streams import Kernel, Line, Scale, Stream, Stretch
 
 WORTH = 4.0
 """How many times the variance pairs must allow: in exchange, half of the units start with nothing of their own."""
+
+NORMALIZED = 1e-3
+"""The least variance in front of activations that are normalized: far above what normalizations add to it."""
 
 
 class Powers:
@@ -33,7 +36,7 @@ class Powers:
         self.paired: set[int] = set()
         for line in lines.values():
             self._pair(line.kernels)
-        self.settings = {name: operating.setting(self._read_in(line)) for name, line in lines.items()}
+        self.settings = {name: self._found(line) for name, line in lines.items()}
 
     def _pair(self, kernels: list[Kernel]) -> None:
         """Make pairs of the units that kernels in a line read, if they can work at a much larger variance with them."""
@@ -45,9 +48,10 @@ class Powers:
         if _merit(mirrored) > _merit(plain, WORTH):
             self.paired |= {id(k.reads.stream.root) for k in kernels if id(k) in able}
 
-    def _read_in(self, line: Line) -> list[tuple[Reading, int]]:
+    def _found(self, line: Line) -> Setting:
         active = [k for k in line.kernels if k.reads.functions and k.reads.arrives is not None]
-        return [(self._reading(k), k.in_line) for k in active]
+        least = NORMALIZED if any(k.reads.normalized for k in active) else 0.0
+        return operating.setting([(self._reading(k), k.in_line) for k in active], least)
 
     def reads_pairs(self, kernel: Kernel) -> bool:
         return id(kernel.reads.stream.root) in self.paired
@@ -63,6 +67,10 @@ class Powers:
         """What the line of a stretch works at; variance 1 where a signal counts as standard."""
         return Setting() if stretch is None else self.settings.get(id(stretch.line), Setting())
 
+    def _power(self, stream: Stream, stretch: Stretch | None) -> float:
+        """The variance of a signal of a stretch, before branches are added."""
+        return 1.0 if stream.root.normalized else self.setting(stretch).power
+
     def _target(self, kernel: Kernel) -> float:
         """The variance of what a kernel writes: what is wanted of it, before functions and dropout that are behind."""
         wanted, beside = self._wanted(kernel)
@@ -73,9 +81,9 @@ class Powers:
         """The power that what a kernel writes is to have where it ends, and how many signals are like it there."""
         main, part, beside = kernel.branch_of, kernel.part, kernel.beside
         if main is None:
-            power = self.setting(kernel.stretch).power if kernel.ends is None else kernel.ends
+            power = self._power(kernel.writes, kernel.stretch) if kernel.ends is None else kernel.ends
         else:
-            power = 1.0 if kernel.reads.arrives is None else self.setting(main).power
+            power = self._power(kernel.writes, main) if kernel.reads.is_written else 1.0
             power *= _grown(main, kernel.place)
             part *= min(_share(main) / kernel.factor**2, 1.0) if kernel.factor else 1.0
             beside = main.line.branches - 1
@@ -115,7 +123,7 @@ class Powers:
         """The variance of what a kernel reads, before the activations."""
         if kernel.reads.scale is not None and kernel.reads.normalized is None:
             return self.behind(kernel.reads.scale)
-        power = self.setting(kernel.reads.arrives).power
+        power = self._power(kernel.reads.stream, kernel.reads.arrives)
         if kernel.after and kernel.reads.arrives is not None:
             power *= _grown(kernel.reads.arrives, kernel.after)
         return power

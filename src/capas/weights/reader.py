@@ -34,7 +34,7 @@ from ..nn.layer import Child, Shape, has_kernels, joined, paths
 from ..signal.gaussian import is_elementwise
 from .functions import plain
 from .notes import Notes
-from .points import block, block_sum, join, outside, renewed, reshaped, side_by_side, through, union
+from .points import block, block_sum, join, outside, renewed, reshaped, side_by_side, started, through, union
 from .streams import Kernel, Point, Scale, Stream
 
 CARRY = (Flatten, MaxPool, AvgPool, GlobalMaxPool, GlobalAvgPool)
@@ -71,12 +71,10 @@ def read_writers(network: Layer, shape: Shape, given: Iterable[str] = ()) -> tup
     start = Point(Stream("the network's input"), (), None, shape[-1] if shape else 1, is_input=True)
     end = _Reader(notes).read(network, shape, start, "")
     block(end.stream, "the network's output")
+    notes.end("", end)
     root = end.stream.root
-    if end.scale is not None:
-        notes.end(end.scale)
-    else:
-        writers = [kernel.copies for kernel in notes.kernels.values() if kernel.writes.root is root]
-        root.ends = OUTPUT if writers == [1] and not end.functions else 1.0
+    writers = [kernel.copies for kernel in notes.kernels.values() if kernel.writes.root is root]
+    root.ends = OUTPUT if writers == [1] and not end.functions and not root.normalized else 1.0
     return notes.kernels, notes.scales
 
 
@@ -128,20 +126,24 @@ class _Reader:
             block(before.stream, why or given)
         if layer.children(shape) or not declared:
             unknown = f"power unknown {'behind' if not declared else 'inside'} {layer!r}"
-            before = Point(before.stream, (), None, before.channels, unknown=unknown)
+            before = Point(before.stream, (), None, before.channels, is_written=before.is_written, unknown=unknown)
         after = Stream(given or why)
         for name, parameter in declared.items():
             self.notes.kernel(joined(path, name), parameter, layer, before, after)
-        arrives, channels = self.notes.stretch if declared else None, output[-1] if output else 1
-        unknown = "" if declared else before.unknown
-        return Point(after, (), arrives, channels, standard=bool(declared), unknown=unknown)
+        channels = output[-1] if output else 1
+        if not declared:
+            return replace(before, stream=after, channels=channels, standard=False)
+        stretch = self.notes.stretch
+        return Point(after, (), stretch, channels, is_written=True, since=stretch.branches)
 
     def _normalized(self, layer: Layer, shape: Shape, before: Point, path: str) -> Point:
         scale = self.notes.normalized(path, scaled="scale" in layer.parameters(shape))
-        behind = Point(before.stream, (), scale.stretch if scale else None, before.channels, scale=scale)
+        behind = started(before, scale)
         if not before.functions:
+            before.stream.root.normalized = True
             return behind
-        return replace(behind, functions=before.functions, arrives=before.arrives, normalized=layer)
+        normalized = before.normalized if before.is_centred else layer
+        return replace(behind, functions=before.functions, arrives=before.arrives, normalized=normalized)
 
     def _repeat(self, layer: Repeat, shape: Shape, before: Point, path: str) -> Point:
         (child,) = layer.children(shape)
@@ -155,7 +157,8 @@ class _Reader:
     def _again(self, child: Child, before: Point, once: Point, path: str) -> Point:
         """Read what is repeated behind itself."""
         first = self.notes.forget(path)
-        again = replace(once, stream=once.stream.join(before.stream))
+        since = min(once.since, once.arrives.branches) if once.arrives else 0
+        again = replace(once, stream=once.stream.join(before.stream), since=since)
         twice = self.read(child.layer, child.shape, again, path)
         for name, point in first.items():
             kernel, before_it = self.notes.kernels[name], outside(point.places, path)
@@ -166,8 +169,9 @@ class _Reader:
         """A branch whose output is added to the signal."""
         with self.notes.branch() as main:
             out = self.read(layer, shape, before, path)
+            self.notes.end(path, out)
             reads_main = any(kernel.reads.arrives is main for kernel in self.notes.under(path))
-            place = main.branches if reads_main else 0
+            place = main.branches - before.since if reads_main else 0
             for kernel in self.notes.last_of(path, out) if out.arrives is not None else ():
                 kernel.branch_of, kernel.factor, kernel.place = main, factor, place
                 main.add_branches(self.notes.copies)
@@ -197,7 +201,7 @@ class _Reader:
         block(stream, f"branches combined by {layer.combine}")
         if layer.combine == "product":
             unknown = "power unknown behind branches that are multiplied"
-            return Point(stream, (), None, ends[0].channels, standard=False, unknown=unknown)
+            return Point(stream, (), None, ends[0].channels, is_written=True, standard=False, unknown=unknown)
         widths = [child.layer.output_shape(child.shape)[-1] for child in layer.children(shape)]
         return side_by_side(ends, widths, stream)
 
@@ -206,7 +210,8 @@ class _Reader:
         children = [(joined(path, name), child, inner) for name, child, inner in layer.children(shape)]
         weighted = [has_kernels(child, inner) for _, child, inner in children]
         count, own = len(children), sum(weighted)
-        if 0 < own < count and layer.combine == "sum":
+        added = 0 < own < count and layer.combine == "sum"
+        if added:
             ends = [
                 self._branch(child, inner, before, name, 1.0) if has else self.read(child, inner, before, name)
                 for has, (name, child, inner) in zip(weighted, children, strict=True)
@@ -221,11 +226,15 @@ class _Reader:
         unknown = "power unknown behind a sum of activations" if bent else ""
         arrives = self.notes.stretch if own else before.arrives
         standard = all(end.standard and not end.functions for end in ends)
-        return Point(stream, (), arrives, ends[0].channels, standard=standard, unknown=unknown)
+        since = before.since if added else arrives.branches if arrives else 0
+        written = any(end.is_written for end in ends)
+        together = Point(stream, (), arrives, ends[0].channels, is_written=written, since=since)
+        return replace(together, standard=standard, unknown=unknown)
 
     def _part(self, layer: Layer, shape: Shape, before: Point, path: str, part: float, beside: int) -> Point:
         """A branch that is a part of a sum."""
         end = self.read(layer, shape, before, path)
+        self.notes.end(path, end)
         for kernel in self.notes.last_of(path, end):
             kernel.part, kernel.beside = part, beside
         return end

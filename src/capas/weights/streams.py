@@ -17,10 +17,12 @@ class Stream:
     Attributes:
         blocked: why the units cannot be pairs; empty if they can.
         ends: its power where it is the network's output; None where it is not.
+        normalized: whether a normalization reads it as it is; its power is 1 then.
     """
 
     blocked: str = ""
     ends: float | None = None
+    normalized: bool = False
     _into: Stream | None = None
 
     @property
@@ -37,6 +39,7 @@ class Stream:
         if one is not two:
             two._into = one
             one.blocked, one.ends = one.blocked or two.blocked, two.ends if one.ends is None else one.ends
+            one.normalized = one.normalized or two.normalized
         return one
 
 
@@ -98,6 +101,8 @@ class Point:
         arrives: the stretch whose variance it has; None where it counts as standard.
         channels: size of its last axis before positions were made features.
         is_input: whether it is the network's input, or functions of it.
+        is_written: whether a kernel has written it, or what it was made of.
+        since: how many branches had been added to its stretch when it was written.
         standard: whether it counts as standard: the input, what a kernel or a normalization gave, or a sum of such.
         places: the activations on standard signals that it has gone through since it was written.
         kept: the share of the numbers that dropout has left since it was written.
@@ -112,6 +117,8 @@ class Point:
     arrives: Stretch | None
     channels: int
     is_input: bool = False
+    is_written: bool = False
+    since: int = 0
     standard: bool = True
     places: tuple[Place, ...] = ()
     kept: float = 1.0
@@ -160,7 +167,7 @@ class Kernel:
         copies: how many there are of it, one after another.
         in_line: how many of them follow one another in its line: copies of a branch stand side by side.
         in_stretch: how many of them follow one another in its stretch: a normalization in a loop ends one every time.
-        after: how many branches were added to its stretch before it.
+        after: how many branches were added to what it reads.
         in_branch: whether it stands in a branch that is added to the signal.
         branch_of: the stretch that it is added to, if it is the last one of a branch.
         factor: what the network multiplies the branch by.
