@@ -34,12 +34,13 @@ def initialize(
     "auto" reads the network first, see `plan`: every kernel is `Orthogonal`, or `DeltaOrthogonal` in deep stacks of
     convolutions; `Mirrored`, where activations are not odd, units can be pairs, and these allow four times the
     variance; and scaled exactly for what the activations in front of it leave, so that every combination layer gives
-    the variance q of its stretch of the network. q is the largest up to 1 at which gradients, and deviations of the
-    variance, grow by 1.5 at most over the whole stretch. What the last kernel writes, if it is the output, starts with
-    variance 0.1: it is noise, which few examples would not outweigh. Branches that are added to a signal are scaled so
-    that all of them together make it half as large again; parts of a sum so that the sum has the variance of one.
-    Normalizations start with the scale that gives what is behind them the variance of the stretch. The input counts as
-    standard, dropout as in training, and pooling is taken to change nothing.
+    the variance q of the network, or of the branch that it stands in; in front of a normalization 1. q is the largest
+    up to 1 at which gradients, and deviations of the variance, grow by 1.5 at most over all of it. What the last kernel
+    writes, if it is the output, starts with variance 0.1: it is noise, which few examples would not outweigh. Branches
+    that are added to a signal are scaled so that all of them together make it half as large again; parts of a sum so
+    that the sum has the variance of one. Normalizations start with the scale that gives what is behind them the
+    variance q, those that end a branch with 1. The input counts as standard, dropout as in training, and pooling is
+    taken to change nothing.
 
     Args:
         network: the description.

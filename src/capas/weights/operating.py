@@ -14,7 +14,7 @@ from .reading import Reading, moments
 from .streams import Functions
 
 BUDGET = 1.5
-"""How much gradients may grow over a whole stretch."""
+"""How much gradients may grow over a whole line: the network, or a branch."""
 
 POWERS: Numbers = np.exp(np.linspace(math.log(1e-6), 0.0, 145))
 """Variances that are tried."""

@@ -30,7 +30,7 @@ class Planned:
         scheme: how it is drawn.
         power: the variance of what it reads, before the activations.
         why: in a few words.
-        growth: the log of the factor by which gradients, or deviations, grow over the layers of its stretch.
+        growth: the log of the factor by which gradients, or deviations, grow over the layers of its line.
     """
 
     scheme: Scheme

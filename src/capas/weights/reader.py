@@ -41,7 +41,7 @@ CARRY = (Flatten, MaxPool, AvgPool, GlobalMaxPool, GlobalAvgPool)
 """Layers that are taken to change nothing of the power, and that keep pairs of units."""
 
 NORMALIZE = (BatchNorm, LayerNorm, RMSNorm, GroupNorm, InstanceNorm)
-"""Layers that bring the power to the square of their scale, and keep pairs of units."""
+"""Layers that bring the power to the square of their scale, in training, and keep pairs of units."""
 
 OUTPUT = 0.1
 """The variance of what the last kernel writes: outputs start as noise, of a tenth of the power of a standard target."""
