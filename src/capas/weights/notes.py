@@ -77,21 +77,21 @@ class Notes:
 
     def under(self, path: str) -> list[Kernel]:
         """The kernels under a path."""
-        return _under(path, self.kernels)
+        return list(_under(path, self.kernels).values())
 
     def forget(self, path: str) -> dict[str, Point]:
         """Take back what was noted of the layers under a path: they are read again, behind themselves.
 
         Returns what every kernel read.
         """
-        forgotten = {name: kernel.reads for name, kernel in self.kernels.items() if name.startswith(f"{path}/")}
-        for name in forgotten:
-            kernel = self.kernels.pop(name)
+        forgotten = _under(path, self.kernels)
+        for name, kernel in forgotten.items():
+            del self.kernels[name]
             kernel.stretch.kernels.remove(kernel)
             kernel.stretch.line.kernels.remove(kernel)
             if kernel.branch_of is not None:
                 kernel.branch_of.add_branches(-kernel.copies // kernel.turns)
-        return forgotten
+        return {name: kernel.reads for name, kernel in forgotten.items()}
 
     def last_of(self, path: str, end: Point) -> Iterator[Kernel]:
         """Kernels that give a branch under a path the power that it ends with, and not a normalization behind them.
@@ -110,9 +110,10 @@ class Notes:
 
         A scale that a loop in it repeats is left: what is behind the other copies goes on.
         """
-        if end.scale in _under(path, self.scales) and end.scale.copies == self.copies:
-            end.scale.ends = 1.0
+        for scale in _under(path, self.scales).values():
+            if scale is end.scale and scale.copies == self.copies:
+                scale.ends = 1.0
 
 
-def _under(path: str, found: Mapping[str, T]) -> list[T]:
-    return [value for name, value in found.items() if not path or name.startswith(f"{path}/")]
+def _under(path: str, found: Mapping[str, T]) -> dict[str, T]:
+    return {name: value for name, value in found.items() if not path or name.startswith(f"{path}/")}

@@ -62,15 +62,15 @@ def plan(
     """
     given = frozenset(given)
     kernels, scales = read_writers(network, shape, given)
-    planner = Planner(Powers(kernels, arriving))
+    powers = Powers(kernels, arriving)
+    planner = Planner(powers)
     gains = {
         joined(path.rpartition("/")[0], "gain"): planner.of_standardized(kernel)
         for path, kernel in kernels.items()
         if isinstance(kernel.layer, WeightStandardized) and path not in given
     }
-    started = {path: planner.of_scale(scale) for path, scale in scales.items()}
-    started = {path: planned for path, planned in started.items() if planned.power != 1}
-    return {path: _located(planner, path, kernel) for path, kernel in kernels.items()} | gains | started
+    scaled = {path: planner.of_scale(scale) for path, scale in scales.items() if powers.behind(scale) != 1}
+    return {path: _located(planner, path, kernel) for path, kernel in kernels.items()} | gains | scaled
 
 
 class Planner:

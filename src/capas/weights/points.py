@@ -40,10 +40,10 @@ def renewed(before: Point) -> Point:
         return before
     if not is_odd(before.functions):
         block(before.stream, "an activation in front of a normalization")
-    return started(before, before.scale)
+    return begun(before, before.scale)
 
 
-def started(before: Point, scale: Scale | None) -> Point:
+def begun(before: Point, scale: Scale | None) -> Point:
     """The place behind a normalization."""
     arrives = None if scale is None else scale.stretch
     return Point(before.stream, (), arrives, before.channels, is_written=before.is_written, scale=scale)

@@ -42,7 +42,7 @@ class Powers:
         """Make pairs of the units that kernels in a line read, if they can work at a much larger variance with them."""
         able = {id(k) for k in kernels if not k.reads.stream.root.blocked and not is_odd(k.reads.functions)}
         plain, mirrored = (
-            [(self._reading(k, id(k) in which), k.in_line) for k in kernels if k.reads.functions]
+            [(self.reading(k, id(k) in which), k.in_line) for k in kernels if k.reads.functions]
             for which in (set(), able)
         )
         if _merit(mirrored) > _merit(plain, WORTH):
@@ -51,7 +51,7 @@ class Powers:
     def _found(self, line: Line) -> Setting:
         active = [k for k in line.kernels if k.reads.functions and k.reads.arrives is not None]
         least = NORMALIZED if any(k.reads.normalized for k in active) else 0.0
-        return operating.setting([(self._reading(k), k.in_line) for k in active], least)
+        return operating.setting([(self.reading(k), k.in_line) for k in active], least)
 
     def reads_pairs(self, kernel: Kernel) -> bool:
         return id(kernel.reads.stream.root) in self.paired
@@ -59,7 +59,8 @@ class Powers:
     def writes_pairs(self, kernel: Kernel) -> bool:
         return id(kernel.writes.root) in self.paired
 
-    def _reading(self, kernel: Kernel, mirrored: bool | None = None) -> Reading:
+    def reading(self, kernel: Kernel, mirrored: bool | None = None) -> Reading:
+        """What a kernel reads: of pairs, where it does, unless told otherwise."""
         pairs = self.reads_pairs(kernel) if mirrored is None else mirrored
         return Reading(kernel.reads.functions, pairs, is_centred(kernel))
 
@@ -95,7 +96,7 @@ class Powers:
 
     def _second(self, kernel: Kernel, power: float) -> float:
         """The mean square of what a kernel reads, in training: dropout adds to it what it takes at random."""
-        reading, lost = self._reading(kernel), 1 / kernel.reads.kept - 1
+        reading, lost = self.reading(kernel), 1 / kernel.reads.kept - 1
         if self.arriving and kernel.reads.is_input and not isinstance(kernel.layer, Embedding):
             return self.arriving(reading) / kernel.reads.kept
         if kernel.reads.mixed:

@@ -34,7 +34,7 @@ from ..nn.layer import Child, Shape, has_kernels, joined, paths
 from ..signal.gaussian import is_elementwise
 from .functions import plain
 from .notes import Notes
-from .points import block, block_sum, join, outside, renewed, reshaped, side_by_side, started, through, union
+from .points import begun, block, block_sum, join, outside, renewed, reshaped, side_by_side, through, union
 from .streams import Kernel, Point, Scale, Stream
 
 CARRY = (Flatten, MaxPool, AvgPool, GlobalMaxPool, GlobalAvgPool)
@@ -138,7 +138,7 @@ class _Reader:
 
     def _normalized(self, layer: Layer, shape: Shape, before: Point, path: str) -> Point:
         scale = self.notes.normalized(path, scaled="scale" in layer.parameters(shape))
-        behind = started(before, scale)
+        behind = begun(before, scale)
         if not before.functions:
             before.stream.root.normalized = True
             return behind
@@ -195,19 +195,19 @@ class _Reader:
     def _parallel(self, layer: Parallel, shape: Shape, before: Point, path: str) -> Point:
         if layer.combine in {"sum", "mean"}:
             return self._sum(layer, shape, before, path)
-        children = [(joined(path, name), child, inner) for name, child, inner in layer.children(shape)]
+        children = _branches(layer, shape, path)
         ends = [renewed(self.read(child, inner, before, name)) for name, child, inner in children]
         stream = join(ends)
         block(stream, f"branches combined by {layer.combine}")
         if layer.combine == "product":
             unknown = "power unknown behind branches that are multiplied"
             return Point(stream, (), None, ends[0].channels, is_written=True, standard=False, unknown=unknown)
-        widths = [child.layer.output_shape(child.shape)[-1] for child in layer.children(shape)]
+        widths = [child.output_shape(inner)[-1] for _, child, inner in children]
         return side_by_side(ends, widths, stream)
 
     def _sum(self, layer: Parallel, shape: Shape, before: Point, path: str) -> Point:
         """Branches of which one passes the signal on are added to it; others are parts of a sum of the usual power."""
-        children = [(joined(path, name), child, inner) for name, child, inner in layer.children(shape)]
+        children = _branches(layer, shape, path)
         weighted = [has_kernels(child, inner) for _, child, inner in children]
         count, own = len(children), sum(weighted)
         added = 0 < own < count and layer.combine == "sum"
@@ -228,8 +228,16 @@ class _Reader:
         standard = all(end.standard and not end.functions for end in ends)
         since = before.since if added else arrives.branches if arrives else 0
         written = any(end.is_written for end in ends)
-        together = Point(stream, (), arrives, ends[0].channels, is_written=written, since=since)
-        return replace(together, standard=standard, unknown=unknown)
+        return Point(
+            stream,
+            functions=(),
+            arrives=arrives,
+            channels=ends[0].channels,
+            is_written=written,
+            since=since,
+            standard=standard,
+            unknown=unknown,
+        )
 
     def _part(self, layer: Layer, shape: Shape, before: Point, path: str, part: float, beside: int) -> Point:
         """A branch that is a part of a sum."""
@@ -238,6 +246,10 @@ class _Reader:
         for kernel in self.notes.last_of(path, end):
             kernel.part, kernel.beside = part, beside
         return end
+
+
+def _branches(layer: Parallel, shape: Shape, path: str) -> list[tuple[str, Layer, Shape]]:
+    return [(joined(path, name), child, inner) for name, child, inner in layer.children(shape)]
 
 
 def _unpaired(layer: Layer, declared: dict[str, Parameter]) -> str:
