@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+import capas
 from capas import nn
 
 from .cells import LINEAR, LINEAR_MODEL, Cell
@@ -22,6 +23,8 @@ def build(cell: Cell, shape: Shape, classes: int) -> nn.Layer:
         return nn.Sequential(nn.Flatten(), nn.Dense(classes)) if len(shape) > 1 else nn.Dense(classes)
     if cell.variant == "shallow":
         return shallow(cell, shape, classes)
+    if cell.variant == "tailored":
+        return capas.tailor(dense(cell, classes, plain), shape)
     if cell.variant in BLOCKS:
         options = {"remat": True} if cell.variant == "remat" else {}
         return dense(cell, classes, BLOCKS[cell.variant], **options)
