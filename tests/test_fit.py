@@ -168,6 +168,37 @@ def test_early_stopping_returns_the_best_weights():
     assert_same(model.params, seen[best].params)
 
 
+def test_early_stopping_watches_what_it_is_told():
+    """Targets are the signs of one input, a part of them turned around: losses end before accuracies do."""
+    seen = []
+    x = RNG.normal(size=(400, 6)).astype(np.float32)
+    y = ((x[:, 0] > 0) ^ (RNG.random(400) < 0.3)).astype(np.int32)
+    net = nn.Sequential(nn.Dense(64), "relu", nn.Dense(2))
+    settings = {"patience": 12, "monitor": "val_accuracy", "epochs": 60, "callbacks": [lambda _, m: seen.append(m)]}
+    model, history = quiet(start(net, (6,)), (x, y), **settings)
+    best = int(np.argmax(history["val_accuracy"]))
+    assert history.best_epoch == best + 1 != int(np.argmin(history["val_loss"])) + 1
+    assert_same(model.params, seen[best].params)
+
+
+def distance(outputs, targets):
+    return jnp.abs(outputs.argmax(-1) - targets)
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ({"monitor": "val_acc"}, "'val_loss', 'val_accuracy', got 'val_acc'. What is not in it can be added"),
+        ({"monitor": "val_loss", "validation": None}, "one of 'loss', 'accuracy', got 'val_loss'. There is no valid"),
+        ({"monitor": "loss", "patience": None}, "expected patience beside monitor, got patience=None"),
+        ({"monitor": "val_distance", "metrics": [distance]}, "known when it is better, got 'val_distance'"),
+    ],
+    ids=["unknown", "nothing held out", "no patience", "own metric"],
+)
+def test_what_cannot_be_watched_is_refused(settings, part):
+    assert part in message(ArgumentError, lambda: quiet(start(), (X, Y), **{"patience": 3, **settings}))
+
+
 def test_a_callback_ends_training():
     _, history = quiet(start(), (X, Y), epochs=9, callbacks=[lambda record, model: record["epoch"] == 2])
     assert (len(history.records), history.ended) == (2, "a callback asked")

@@ -70,6 +70,7 @@ def _train(
             learning_rate=cell.rate,
             validation=None if patience is None else 0.1,
             patience=patience,
+            monitor=None if patience is None else "val_accuracy",
             seed=cell.seed,
             progress=False,
         )

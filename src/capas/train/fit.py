@@ -14,6 +14,7 @@ from ..errors import ArgumentError
 from ..model import Model
 from . import metrics as metrics_
 from .data import ArrayFeed, Examples, StreamFeed, examples, require_finite, sequential, split
+from .early import watch
 from .evaluate import is_arrays, require_fit, require_head
 from .history import History
 from .loop import Callback, Training
@@ -38,6 +39,7 @@ def fit(
     validation: Any = 0.1,
     metrics: Sequence[str | PerExample] | None = None,
     patience: int | None = None,
+    monitor: str | None = None,
     seed: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
     callbacks: Sequence[Callback] = (),
@@ -60,7 +62,9 @@ def fit(
             it, see `capas.train.layer_rates`.
         validation: share of the arrays held out (stratified by class), or data of its own, or None.
         metrics: names or per-example functions; by default what goes with the loss.
-        patience: end after so many epochs without a better validation loss, and return the best weights.
+        patience: end after so many epochs in which `monitor` was not better, and return the weights of the best one.
+        monitor: which entry of the epochs' records: "val_accuracy", say. By default "val_loss", or "loss" where
+            nothing is held out.
         seed: of order, split and dropout; the same seed gives the same result, bit for bit.
         checkpoint: a folder to save into after every epoch, and to continue from.
         callbacks: functions of the epoch's record and the model; a true answer ends training.
@@ -87,10 +91,11 @@ def fit(
     feed, held = _feeds(model, data, validation, batch_size, seed, loss)
     names = metrics_.resolve(metrics_.defaults(loss) if metrics is None else metrics, loss)
     others = {name: metric for name, metric in names.items() if metric is not loss}
+    watched = watch(monitor, patience, {"loss": loss, **others}, held is not None)
     steps = None if feed.steps is None else feed.steps * epochs
     optimizer = _optimizer(model, optimizer, learning_rate, steps)
     objective = Objective(model.network, loss, others, seed, precision)
-    training = Training(model, feed, held, objective, optimizer, epochs, patience, tuple(callbacks))
+    training = Training(model, feed, held, objective, optimizer, epochs, watched, patience, tuple(callbacks))
     with Display(epochs, feed.steps, quiet=not progress) as display:
         return training.run(display, checkpoint)
 

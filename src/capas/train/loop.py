@@ -17,6 +17,7 @@ from ..model import Model
 from ..nn import to_json
 from .checkpoint import Checkpoint
 from .data import ArrayFeed, Examples, HostArray, StreamFeed
+from .early import Best, Watch
 from .evaluate import measure
 from .finite import diagnose, is_finite
 from .history import History, Record
@@ -50,16 +51,6 @@ class Pace:
             self.steps = min(self.steps * 2, ROWS_PER_CALL)
 
 
-@dataclass
-class Best:
-    """The lowest value of what early stopping watches, where it was reached, and the weights that gave it."""
-
-    value: float
-    epoch: int
-    params: Any
-    state: Any
-
-
 @dataclass(frozen=True)
 class Training:
     """Everything one call of `fit` was asked to do."""
@@ -70,6 +61,7 @@ class Training:
     objective: Objective
     optimizer: optax.GradientTransformation
     epochs: int
+    watch: Watch
     patience: int | None
     callbacks: tuple[Callback, ...]
 
@@ -103,6 +95,7 @@ class Training:
 
     def _identity(self) -> dict[str, Any]:
         run = {"network": to_json(self.model.network), "seed": self.objective.seed, "epochs": self.epochs}
+        run["monitor"] = self.watch.name
         if isinstance(self.feed, ArrayFeed):
             run.update(examples=self.feed.data.rows, batch_size=self.feed.batch_size)
         return run
@@ -155,8 +148,8 @@ class Training:
 
     def _judge(self, now: TrainState, history: History, best: Best) -> Best:
         last = history.records[-1]
-        value = last["val_loss"] if "val_loss" in last else last["loss"]
-        return Best(value, last["epoch"], now.params, now.state) if value < best.value else best
+        cost = self.watch.cost(last)
+        return Best(cost, last["epoch"], now.params, now.state) if cost < best.cost else best
 
     def _end(self, now: TrainState, history: History, best: Best) -> str:
         """Why training ends here; empty if it goes on."""
@@ -193,7 +186,7 @@ def _rows(order: HostArray, pace: Pace) -> Iterator[tuple[HostArray, int]]:
 
 
 def _save(checkpoint: Checkpoint, now: TrainState, best: Best, history: History) -> None:
-    progress = {"records": history.records, "ended": history.ended, "best": [best.value, best.epoch]}
+    progress = {"records": history.records, "ended": history.ended, "best": [best.cost, best.epoch]}
     checkpoint.save(len(history.records), (now, best.params, best.state), progress)
 
 
@@ -203,5 +196,5 @@ def _resume(checkpoint: Checkpoint, now: TrainState, best: Best) -> tuple[TrainS
         return now, best, History()
     (now, params, state), progress = found
     now = jax.tree.map(jax.numpy.asarray, now)
-    value, epoch = progress["best"]
-    return now, Best(value, epoch, params, state), History(progress["records"], progress["ended"])
+    cost, epoch = progress["best"]
+    return now, Best(cost, epoch, params, state), History(progress["records"], progress["ended"])
