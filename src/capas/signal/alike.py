@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from .atom import Atom, normal
 from .field import Field
 from .function import as_function
 from .gradient import Gradient
 from .interpret import Stacked
 from .latent import Latent, Source
-from .law import Atom, Law, constant, normal
+from .law import Law, constant
 from .quadrature import Numbers
 from .routes import term_scaled
 from .term import Term

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from .atom import Atom
 from .contest import alive, contest_of, inside, kinds, shares
 from .expression import Expression, Z, gather_column
 from .function import apply, as_function
 from .joint import joint_nodes
 from .latent import Latent, correlation_matrix
-from .law import ONE, ZERO, Atom, Law, constant
+from .law import ONE, ZERO, Law, constant
 from .quadrature import Numbers
 from .tabulate import interpolated
 

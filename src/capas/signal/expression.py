@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,16 @@ class Expression:
 
 Z = Expression(None)
 """z itself."""
+
+
+def combination(terms: Iterable[tuple[Expression, Any]]) -> Expression:
+    """A sum of functions, each times a column."""
+    scaled = (value if _is_one(factor) else Expression(np.multiply, (value, factor)) for value, factor in terms)
+    return reduce(lambda one, other: Expression(np.add, (one, other)), scaled)
+
+
+def _is_one(column: Any) -> bool:
+    return len(column) == 1 and bool(column[0, 0] == 1.0)
 
 
 def gather_column(column: Any, sites: Numbers) -> Any:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .expression import Expression, Z, crossings
+from .atom import Atom, normal
+from .expression import Expression, Z, combination, crossings
 from .joint import Moments, transported
 from .latent import Column, Latent, Part, correlation
-from .law import ONE, ZERO, Atom, Law, add, constant, normal
+from .law import ONE, ZERO, Law, add, constant
 from .quadrature import Numbers
 
 Operation = Callable[..., Any]
@@ -83,18 +84,8 @@ def as_function(law: Law) -> tuple[Any, Latent | None]:
         law = closed(law)
     if law.is_number:
         return law.offset, None
-    latent = law.latents[0]
-    function: Any = law.offset
-    for atom, factor in law.terms.items():
-        term = atom.value if _is_one(factor) else Expression(np.multiply, (atom.value, factor))
-        function = (
-            term if isinstance(function, np.ndarray) and not function.any() else Expression(np.add, (function, term))
-        )
-    return function, latent
-
-
-def _is_one(column: Column) -> bool:
-    return len(column) == 1 and column[0, 0] == 1.0
+    function = combination((atom.value, factor) for atom, factor in law.terms.items())
+    return Expression(np.add, (law.offset, function)) if law.offset.any() else function, law.latents[0]
 
 
 def closed(law: Law) -> Law:

@@ -27,19 +27,25 @@ class Gradient:
     def second(self) -> Numbers:
         """Mean square at every site, shape `(sites or 1,)`."""
         total = np.zeros(1)
-        for one, other, weight in self._pairs():
+        for one, other, weight in self.pairs():
             total = total + weight * pair_product(one, other)
         return np.maximum(total, 0.0)
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether every term is zero, without a look at how sites go together, which costs much more."""
+        return not any(term.power.any() for term in self.terms)
 
     def matrix(self, count: int) -> Numbers:
         """E of the products between all sites, shape `(sites, sites)`."""
         total = np.zeros((count, count))
-        for one, other, weight in self._pairs():
+        for one, other, weight in self.pairs():
             found = pair_matrix(one, other, count)
             total += found if one is other else weight / 2 * (found + found.T)
         return total
 
-    def _pairs(self) -> list[tuple[Term, Term, float]]:
+    def pairs(self) -> list[tuple[Term, Term, float]]:
+        """Terms that are not independent, each two of them once, and how often they stand in a square."""
         found = []
         for i, one in enumerate(self.terms):
             found.append((one, one, 1.0))

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from .atom import Atom
 from .expression import Expression, Z
 from .latent import Latent, Part, Source, correlation, correlation_matrix
-from .law import Atom, Law
+from .law import Law
 from .pair import series
 from .quadrature import RARE, Numbers, density, hermite, panel_nodes
 from .tabulate import interpolated

@@ -13,6 +13,7 @@ from .quadrature import Numbers
 from .term import Term, correlated, pair_matrix
 
 Moments = Callable[[Gradient], Numbers]
+Meeting = Callable[[Numbers], Numbers]
 
 
 def through_weights(
@@ -72,7 +73,9 @@ def _share_of_sum(gradient: Gradient) -> tuple[float, int]:
     return float(found), summed[0].examples
 
 
-def outer_power(x: Law, gradient: Gradient, sites: int, examples: int, meeting: Callable[[Numbers], Numbers]) -> float:
+def outer_power(
+    x: Law, gradient: Gradient, sites: int, examples: int, meeting: Meeting = np.asarray, means: Meeting = np.asarray
+) -> Numbers:
     """Mean square of the sum over examples and sites of a signal times a gradient, of units that are independent.
 
     Args:
@@ -81,18 +84,19 @@ def outer_power(x: Law, gradient: Gradient, sites: int, examples: int, meeting: 
         sites: of the signal.
         examples: how many.
         meeting: from moments of the signal between its sites, those between the sites of it that the gradient's meet.
+        means: the same from the products of its means.
+
+    Returns: of the signal, and of its mean alone, shape `(2,)`.
     """
-    total = 0.0
-    count = len(meeting(np.zeros((sites, sites))))
-    for i, one in enumerate(gradient.terms):
-        for other in gradient.terms[: i + 1]:
-            if one.noise is not other.noise:
-                continue
-            apart = bool(one.examples or other.examples)
-            moments = x.matrix(apart, sites) * float(examples) ** (2 if apart else 1)
-            share = float((meeting(moments) * pair_matrix(one, other, count, apart)).sum())
-            total += share if one is other else 2 * share
-    return max(total, 0.0)
+    common, found = means(constant(x.mean).matrix(False, sites)), {}
+    total = np.zeros(2)
+    for one, other, weight in gradient.pairs():
+        apart = bool(one.examples or other.examples)
+        if apart not in found:
+            found[apart] = meeting(x.matrix(apart, sites))
+        between = pair_matrix(one, other, len(common), apart) * float(examples) ** (2 if apart else 1)
+        total += weight * np.array([(moments * between).sum() for moments in (found[apart], common)])
+    return np.maximum(total, 0.0)
 
 
 def of_weights(total: float, common: float) -> Gradient:

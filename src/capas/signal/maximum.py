@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from .atom import Atom
 from .contest import STEP, alive, contest_of, inside, kinds, shares, uncorrelated
 from .expression import Expression
 from .function import as_function
 from .joint import joint_nodes, quantiles
 from .latent import Latent, Part, Source, correlation_matrix
-from .law import ZERO, Atom, Law, constant
+from .law import ZERO, Law, constant
 from .pair import series
 from .quadrature import Numbers
 from .term import correlated

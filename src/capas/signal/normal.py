@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from .atom import Atom, normal
 from .expression import Expression, Z
 from .latent import Latent, Part, Source, correlation, covariance_matrix
-from .law import ONE, ZERO, Atom, Law, constant, normal
+from .law import ONE, ZERO, Law, constant
 from .quadrature import Numbers, normal_nodes
 from .tabulate import tabulated
 

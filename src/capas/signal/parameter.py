@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from .atom import normal
 from .field import Field, whole
 from .latent import Latent, Part, Source
-from .law import ONE, Law, constant, normal
+from .law import ONE, Law, constant
 from .quadrature import Numbers
 
 

@@ -16,13 +16,14 @@ from jaxtyping import Array, ArrayLike
 from ..nn.plain import plainly
 from . import rules as rules
 from .alike import Entangled
+from .atom import normal
 from .backward import Backward, power_of
 from .field import Field, Role, whole
 from .flow import Flow, Row
 from .gradient import noise
 from .interpret import Tape, Walk
 from .latent import Part, Source
-from .law import Law, constant, normal
+from .law import Law, constant
 from .loss import output_power
 from .normal import scaled_latent
 from .parameter import of_array, of_leaf

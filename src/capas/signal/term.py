@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from .atom import Atom
 from .expression import Expression, Z
 from .function import apply, as_function, product_of
 from .latent import Source, correlation
-from .law import ONE, ZERO, Atom, Law, add, constant
+from .law import ONE, ZERO, Law, constant, cross_matrix
 from .normal import smoothed
 from .quadrature import Numbers
 from .tabulate import tabulated
@@ -42,6 +43,11 @@ class Term:
     def is_plain(self) -> bool:
         """Whether it is a function times a noise."""
         return self.matrix is None and not self.examples and not self.units
+
+    @property
+    def power(self) -> Numbers:
+        """Mean square of what is mixed and summed, shape `(sites or 1,)`; zero where the mixing is."""
+        return self.coefficient.second * (1 if self.matrix is None else self.matrix.any())
 
     def inner_sites(self, count: int) -> int:
         """How many sites c has, where the whole has so many."""
@@ -144,9 +150,7 @@ def _outer_matrix(one: Term, other: Term, count: int, across: bool) -> Numbers:
 def _cross_matrix(one: Law, other: Law, rows: int, columns: int, across: bool = False) -> Numbers:
     if one.is_number or other.is_number or rows != columns:
         return np.broadcast_to(one.mean, (rows,))[:, None] * np.broadcast_to(other.mean, (columns,))
-    both = add(one, other).matrix(across, rows)
-    found: Numbers = (both - one.matrix(across, rows) - other.matrix(across, rows)) / 2
-    return found
+    return cross_matrix(one, other, across, rows)
 
 
 def coefficient_times(coefficient: Law, law: Law) -> Law:

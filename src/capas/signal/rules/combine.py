@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ..atom import normal
 from ..field import Content, Field, Role
 from ..finite import note_width
 from ..function import closed, product_of
 from ..gradient import Gradient
 from ..interpret import Value, Walk, refuse, rule
 from ..latent import Latent
-from ..law import Law, add, constant, normal
+from ..law import Law, add, constant
 from ..linear import of_weights, outer_power, through_weights
 from ..mirror import read_by, written_by
 from ..normal import fresh
@@ -158,19 +159,14 @@ def _weight_gradient(equation: Any, shape: tuple[int, ...], one: Field, other: F
     laws, gradients = shares_of(x), shares_of(gradient)
     single = len(laws) == len(gradients) == x.sites == 1
     product = (x.law, gradient.law, examples) if single else None
-    power, common = (
-        sum(a * b * outer_power(law, g, x.sites, examples, lambda m: m) for a, law in found for b, g in gradients)
-        for found in (laws, [(share, constant(law.mean)) for share, law in laws])
-    )
+    power, common = sum(a * b * outer_power(law, g, x.sites, examples) for a, law in laws for b, g in gradients)
     roles: list[Role] = ["weight" if n > 1 else "one" for n in shape]
     return Field(shape, tuple(roles), ((1, of_weights(power, common)),), product=product)
 
 
 def is_zero(content: Content) -> bool:
     """Whether nothing is there."""
-    if isinstance(content, Gradient):
-        return not content.second.any()
-    return content.is_number and not content.offset.any()
+    return content.is_zero if isinstance(content, Gradient) else bool(content.is_number and not content.offset.any())
 
 
 def twice(one: Field, other: Field) -> Field | None:
@@ -179,5 +175,5 @@ def twice(one: Field, other: Field) -> Field | None:
         return None
     (x, gradient, examples), y = one.product, other.product[0]
     both = add(x, y)
-    power, common = (outer_power(law, gradient, 1, examples, lambda m: m) for law in (both, constant(both.mean)))
+    power, common = outer_power(both, gradient, 1, examples)
     return Field(one.shape, one.roles, ((1, of_weights(power, common)),), product=(both, gradient, examples))

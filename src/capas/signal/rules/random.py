@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..atom import Atom
 from ..expression import Expression, Z
 from ..field import whole
 from ..interpret import Value, Walk, never_computed, rule
 from ..latent import Latent, Part, Source
-from ..law import ONE, ZERO, Atom, Law
+from ..law import ONE, ZERO, Law
 
 never_computed.add("random_bits")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -175,21 +175,26 @@ def _kernel_gradient(equation: Any, shape: tuple[int, ...], x: Field, g: Field, 
     examples = math.prod(n for n, role in zip(x.shape, x.roles, strict=True) if role == "batch")
     if x.is_gradient:
         x, g, table = g, x, _inverse(table, x.sites)
-    alike = lambda m: np.pad(m, ((0, 1), (0, 1)))[table].mean(0)[:, table].mean(1)  # noqa: E731
+    meeting, of_means = partial(_meeting, table), partial(_all_meeting, table)
     pairs = [(a * b, law, gradient) for a, law in shares_of(x) for b, gradient in shares_of(g)]
-    power = sum(share * outer_power(law, g, x.sites, examples, lambda m: _meeting(m, table)) for share, law, g in pairs)
-    common = sum(share * outer_power(constant(law.mean), g, x.sites, examples, alike) for share, law, g in pairs)
+    power, common = sum(share * outer_power(law, g, x.sites, examples, meeting, of_means) for share, law, g in pairs)
     roles: list[Role] = ["weight" if n > 1 else "one" for n in shape]
     return Field(shape, tuple(roles), ((1, of_weights(power, common)),))
 
 
-def _meeting(matrix: Numbers, table: Numbers) -> Numbers:
+def _meeting(table: Numbers, matrix: Numbers) -> Numbers:
     """Moments between sites that are met by two taps, averaged over outputs, shape `(taps, taps)`."""
     wide = np.pad(matrix, ((0, 1), (0, 1)))
     total = np.zeros((table.shape[1], table.shape[1]))
     for row in table:
         total += wide[row[:, None], row]
     return total / len(table)
+
+
+def _all_meeting(table: Numbers, matrix: Numbers) -> Numbers:
+    """The same for outputs that have nothing to do with each other, averaged over both."""
+    found: Numbers = np.pad(matrix, ((0, 1), (0, 1)))[table].mean(0)[:, table].mean(1)
+    return found
 
 
 def _inverse(table: Numbers, sites: int) -> Numbers:
