@@ -1,8 +1,8 @@
 """Default weights and tailored activations: how alike are they before the first step, and what do they learn?
 
-Plain networks of 100 layers of width 64 and, without pairs, 63: Fashion-MNIST, 400 steps, and letters, 3000 steps. For
-each the correlation of the outputs of the two at the start, from the same seed, and accuracy on training examples held
-out, mean over seeds (lowest). The table goes into docs/initialization.md.
+Plain networks of 100 layers of width 64, with biases and without, and of width 63, which has no pairs: Fashion-MNIST,
+400 steps, and letters, 3000 steps. For each the correlation of the outputs of the two at the start, from the same seed,
+and accuracy on training examples held out, mean over seeds (lowest). The table goes into docs/initialization.md.
 
     tailored.py fashion letter
 """
@@ -27,12 +27,14 @@ from capas import nn
 DEPTH, SEEDS, LOOKED_AT = 100, (0, 1, 2), 4096
 ACTIVATIONS = ("relu", "gelu", "tanh", "sigmoid")
 COLUMNS = ("data", "width", "weights", *ACTIVATIONS)
+KINDS = {"64": (64, True), "63": (63, True), "64, no biases": (64, False)}
 
 
-def network(activation: str, width: int, classes: int) -> nn.Layer:
+def network(activation: str, kind: str, classes: int) -> nn.Layer:
     """Square layers, each behind its activation, between a first one and a last one."""
-    body = nn.Repeat(nn.Sequential(nn.Activation(activation), nn.Dense(width)), DEPTH)
-    return nn.Sequential(nn.Dense(width), body, nn.Activation(activation), nn.Dense(classes))
+    width, bias = KINDS[kind]
+    body = nn.Repeat(nn.Sequential(nn.Activation(activation), nn.Dense(width, bias=bias)), DEPTH)
+    return nn.Sequential(nn.Dense(width, bias=bias), body, nn.Activation(activation), nn.Dense(classes, bias=bias))
 
 
 def trained(name: str, task: data.Task, model: capas.Model, seed: int) -> float:
@@ -42,10 +44,10 @@ def trained(name: str, task: data.Task, model: capas.Model, seed: int) -> float:
     return capas.evaluate(model, task.held)["accuracy"]
 
 
-def compared(name: str, task: data.Task, activation: str, width: int) -> tuple[str, str, str]:
+def compared(name: str, task: data.Task, activation: str, kind: str) -> tuple[str, str, str]:
     """Accuracies of the default and of the tailored network, and how alike their first outputs are."""
     shape, x = task.train[0].shape[1:], task.train[0]
-    plain = network(activation, width, task.classes)
+    plain = network(activation, kind, task.classes)
     both = plain, capas.tailor(plain, shape)
     found: list[list[float]] = []
     for seed in SEEDS:
@@ -53,7 +55,7 @@ def compared(name: str, task: data.Task, activation: str, width: int) -> tuple[s
         outputs = [model.predict(x[:LOOKED_AT]).ravel() for model in models]
         alike = float(np.corrcoef(outputs)[0, 1])
         found.append([*(trained(name, task, model, seed) for model in models), alike])
-        print(name, width, activation, seed, *(f"{value:.5f}" for value in found[-1]), flush=True)
+        print(name, kind, activation, seed, *(f"{value:.5f}" for value in found[-1]), flush=True)
     default, tailored, alike = zip(*found, strict=True)
     return _accuracy(default), _accuracy(tailored), f"{np.mean(alike):.5f}"
 
@@ -63,13 +65,13 @@ def _accuracy(values: tuple[float, ...]) -> str:
 
 
 def rows(name: str) -> Iterator[tuple[str, ...]]:
-    """Three for each width."""
+    """Three for each kind of network."""
     plan = MAPS[name]
     task = data.read(plan.task, "validation", plan.rows["validation"], plan.images)
-    for width in (64, 63):
-        columns = zip(*(compared(name, task, activation, width) for activation in ACTIVATIONS), strict=True)
+    for kind in KINDS:
+        columns = zip(*(compared(name, task, activation, kind) for activation in ACTIVATIONS), strict=True)
         for weights, values in zip(("default", "tailored", "correlation"), columns, strict=True):
-            yield name, str(width), weights, *values
+            yield name, kind, weights, *values
 
 
 if __name__ == "__main__":
