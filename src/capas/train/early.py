@@ -46,13 +46,12 @@ def watch(monitor: str | None, patience: int | None, metrics: Mapping[str, PerEx
         return Watch("val_loss" if is_held else "loss")
     if patience is None:
         raise _refused("patience=None", "patience beside monitor", "Say after how many epochs training may end.")
-    name = monitor.removeprefix("val_")
-    recorded = [*metrics, *(f"val_{metric}" for metric in metrics if is_held)]
+    recorded = {**metrics, **({f"val_{name}": metric for name, metric in metrics.items()} if is_held else {})}
     if monitor not in recorded:
         remedy = "What is not in it can be added with metrics=." if is_held else "There is no validation data."
         raise _refused(repr(monitor), f"one of {', '.join(map(repr, recorded))}", remedy)
-    metric, loss = metrics[name], metrics["loss"]
-    if metric not in (loss, *ACCURACIES, *ERRORS):
+    metric = recorded[monitor]
+    if metric not in (metrics["loss"], *ACCURACIES, *ERRORS):
         remedy = "A callback can end training instead."
         raise _refused(repr(monitor), "the loss, or a metric of capas, of which it is known when it is better", remedy)
     return Watch(monitor, larger=metric in ACCURACIES)
