@@ -10,7 +10,7 @@ import capas
 from capas import nn, weights
 from capas.nn.layer import paths
 from capas.train import centre_updates, kernel_rate, layer_decays, layer_rates, scale_updates
-from capas.train.optimizer import default_optimizer
+from capas.train.optimizer import default_optimizer, parts
 
 KEY = jax.random.key(0)
 
@@ -169,3 +169,17 @@ def test_kernels_of_zeros_learn():
     data = np.random.default_rng(0).standard_normal((64, 8)), np.arange(64) % 2
     trained, _ = capas.fit(model, data, epochs=1, batch_size=8, validation=None, progress=False)
     assert abs(trained.params["1"]["block"]["3"]["weight"]).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("steps", "given", "expected"), [(400, None, 3e-3), (3_000, None, 3e-3), (12_000, None, 1.5e-3), (12_000, 0.1, 0.1)]
+)
+def test_longer_trainings_have_a_lower_peak_unless_it_is_given(steps, given, expected):
+    model = capas.init(nn.Dense(2), (4,))
+    schedule = parts(model, steps, given)["schedule"]
+    rates = [
+        -float(schedule.update(jnp.ones(()), optax.ScaleByScheduleState(jnp.asarray(step)))[0])
+        for step in (steps // 20, steps // 10, steps // 2)
+    ]
+    assert rates[0] == pytest.approx(expected / 2, rel=1e-5)
+    assert max(rates) == rates[1] == pytest.approx(expected, rel=1e-5)

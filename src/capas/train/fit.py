@@ -58,8 +58,8 @@ def fit(
             shape.
         optimizer: any Optax optimizer. By default AdamW with clipping, centred updates, warm-up and cosine
             decay.
-        learning_rate: peak rate of the default optimizer, 0.003 by default; hidden layers of deep networks get less of
-            it, see `capas.train.layer_rates`.
+        learning_rate: peak rate of the default optimizer, by default 0.003 and less for more than 3000 steps, see
+            `capas.train.peak_rate`; hidden layers of deep networks get less of it, see `capas.train.layer_rates`.
         validation: share of the arrays held out (stratified by class), or data of its own, or None.
         metrics: names or per-example functions; by default what goes with the loss.
         patience: end after so many epochs in which `monitor` was not better, and return the weights of the best one.
