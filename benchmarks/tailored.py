@@ -2,7 +2,7 @@
 
 Plain networks of 100 layers of width 64, with biases and without, and of width 63, which has no pairs: Fashion-MNIST,
 400 steps, and letters, 3000 steps. For each the correlation of the outputs of the two at the start, from the same seed,
-and accuracy on training examples held out, mean over seeds (lowest). The table goes into docs/initialization.md.
+and accuracy on training examples held out, mean over seeds (lowest). Writes docs/_tables/tailored.md.
 
     tailored.py fashion letter
 """
@@ -53,8 +53,8 @@ def compared(name: str, task: data.Task, activation: str, kind: str) -> tuple[st
     for seed in SEEDS:
         models = [capas.init(net, shape, seed=seed) for net in both]
         outputs = [model.predict(x[:LOOKED_AT]).ravel() for model in models]
-        alike = float(np.corrcoef(outputs)[0, 1])
-        found.append([*(trained(name, task, model, seed) for model in models), alike])
+        correlation = float(np.corrcoef(outputs)[0, 1])
+        found.append([*(trained(name, task, model, seed) for model in models), correlation])
         print(name, kind, activation, seed, *(f"{value:.5f}" for value in found[-1]), flush=True)
     default, tailored, alike = zip(*found, strict=True)
     return _accuracy(default), _accuracy(tailored), f"{np.mean(alike):.5f}"

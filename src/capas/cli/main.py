@@ -30,7 +30,7 @@ def train(
     size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH that the images of a folder are resized to.")] = None,
     epochs: int = 10,
     batch_size: int = 128,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak rate; else derived from the depth.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak rate; else by the number of steps.")] = None,
     validation: Annotated[float, typer.Option(help="Share of the rows held out; 0 for none.")] = 0.1,
     patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without improvement.")] = None,
     monitor: Annotated[str | None, typer.Option(help="Of what: val_accuracy, say; else the validation loss.")] = None,

@@ -18,7 +18,7 @@ from .field import Field, whole
 from .gradient import Gradient, plus
 from .interpret import Stacked, Tape, Value, Walk, in_layer, refuse
 from .law import constant
-from .rules.combine import is_zero, twice
+from .rules.combine import twice
 from .rules.control import CUSTOM, PLAIN, loop_counts, step_of, turns
 
 
@@ -115,7 +115,7 @@ class Backward:
         zero = [whole(constant(0.0), v.aval.shape, ["one"] * v.aval.ndim) for v in equation.outvars]
         arriving = [zero[i] if given[i] is None else given[i] for i in real]
         for i, value in zip(active, self._walk.run(jaxpr, constants, [*inputs, *arriving]), strict=True):
-            nothing = isinstance(value, Field) and all(is_zero(content) for _, content in value.blocks)
+            nothing = isinstance(value, Field) and all(content.is_zero for _, content in value.blocks)
             found[i] = value if isinstance(value, Field) and not nothing else None
         return found
 

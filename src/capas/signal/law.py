@@ -48,6 +48,11 @@ class Law:
         return not self.terms
 
     @property
+    def is_zero(self) -> bool:
+        """Whether nothing is there."""
+        return self.is_number and not self.offset.any()
+
+    @property
     def is_normal(self) -> bool:
         """Whether it is a sum of normal numbers."""
         return all(atom.is_normal for atom in self.terms)

@@ -12,7 +12,6 @@ from ..atom import normal
 from ..field import Content, Field, Role
 from ..finite import note_width
 from ..function import closed, product_of
-from ..gradient import Gradient
 from ..interpret import Value, Walk, refuse, rule
 from ..latent import Latent
 from ..law import Law, add, constant
@@ -162,11 +161,6 @@ def _weight_gradient(equation: Any, shape: tuple[int, ...], one: Field, other: F
     power, common = sum(a * b * outer_power(law, g, x.sites, examples) for a, law in laws for b, g in gradients)
     roles: list[Role] = ["weight" if n > 1 else "one" for n in shape]
     return Field(shape, tuple(roles), ((1, of_weights(power, common)),), product=product)
-
-
-def is_zero(content: Content) -> bool:
-    """Whether nothing is there."""
-    return content.is_zero if isinstance(content, Gradient) else bool(content.is_number and not content.offset.any())
 
 
 def twice(one: Field, other: Field) -> Field | None:

@@ -14,7 +14,7 @@ from ..field import Field, Role
 from ..gradient import noise, plus
 from ..interpret import Value, Walk, refuse, rule
 from ..law import Law, add, constant
-from .combine import as_field, is_zero
+from .combine import as_field
 from .shape import moved
 
 
@@ -77,7 +77,7 @@ def pad(walk: Walk, equation: Any, x: Value, fill: Value) -> Sequence[Value]:
         elif (low, high, inner) != (0, 0, 0):
             raise refuse(equation, f"an axis of {x.roles[axis]} padded")
     result = moved(x, sites, shape, x.roles)
-    if is_zero(fill_law) or (sites >= 0).all():
+    if fill_law.is_zero or (sites >= 0).all():
         return [result]
     return [result.map(lambda law: _filled(equation, law, sites.ravel() < 0, fill_law))]
 

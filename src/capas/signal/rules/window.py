@@ -22,7 +22,7 @@ from ..maximum import maximum
 from ..mirror import in_pairs, read_by, written_by
 from ..normal import fresh, mixed
 from ..quadrature import Numbers
-from .combine import as_field, is_zero, shares_of
+from .combine import as_field, shares_of
 
 Axis = tuple[int, int, int, int, int, int, int]
 """Input size, window, outputs, stride, padding below, dilation of the input, dilation of the window."""
@@ -263,7 +263,7 @@ def scatter(walk: Walk, equation: Any, source: Value, operand: Value, *start: Va
 
 
 def _to_winners(law: Law, gradient: Any, table: Numbers, sites: int) -> Any:
-    if is_zero(gradient):
+    if gradient.is_zero:
         return noise(0.0)
     winner = choice(law, table, sites, maximum(law, table, sites), ties=False)
     total: Any = None
