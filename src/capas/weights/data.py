@@ -1,10 +1,10 @@
-"""What examples say of a network's input: moments of every feature, and the first layers made for them."""
+"""What examples say of a network's input: moments of every feature, and what a kernel reads of them."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from numbers import Real
@@ -16,21 +16,12 @@ import numpy as np
 from jaxtyping import ArrayLike
 
 from ..errors import ArgumentError, DataError, ShapeError
-from ..nn import Dense, Layer
-from ..nn.layer import Shape, Tree, lecun, materialize
+from ..nn.layer import Shape
 from ..signal.quadrature import Numbers
-from .reader import read_streams
 from .reading import Reading
-from .streams import Kernel
 
 SHOWN = 5
 """Columns that a message names."""
-
-TRIED, TOLERANCE = 16, 0.02
-"""Examples on which a folded network is held against the one it stands for, and what rounding may do."""
-
-MEAN, STD = 1.0, 2.0
-"""Moments that a fold is tried with: whether one is possible does not depend on them, and nothing cancels at these."""
 
 NARROW = 1e-5
 """The least spread against the mean: float32 rounds an input by 6e-8 of its size, here already 0.6 % of the spread."""
@@ -185,61 +176,3 @@ def _powerless(reading: Reading, power: float) -> ArgumentError:
         got=(f"{math.sqrt(power):.2g}" if power else "zeros") + behind,
         remedy="Rescale them, give it others, or leave data out.",
     )
-
-
-def standardize(network: Layer, shape: Shape, params: Tree, data: InputData) -> Tree:
-    r"""Fold $(x_i - \mu_i) / \sigma_i$ into the first layers: $w_i / \sigma_i$ and $b - \sum_i w_i \mu_i / \sigma_i$.
-
-    Raises `ArgumentError` where it cannot be folded: convolutions pad with zeros, skips pass the input on, a layer has
-    no bias; and `DataError` for columns whose numbers lie too close together for float32.
-    """
-    readers = {path: kernel for path, kernel in read_streams(network, shape).items() if kernel.reads.is_input}
-    for path, kernel in readers.items():
-        _require_foldable(path, kernel)
-    if not readers:
-        raise _unfoldable("no dense layer that reads it")
-    if not _is_foldable(network, shape, params, readers):
-        raise _unfoldable("a network that passes the input on beside them")
-    data.require_spread()
-    return _folded(params, readers, data.mean, data.std)
-
-
-def _require_foldable(path: str, kernel: Kernel) -> None:
-    if not isinstance(kernel.layer, Dense) or not kernel.layer.bias or kernel.reads.functions or kernel.copies > 1:
-        raise _unfoldable(f"{path}, {kernel.layer!r}")
-
-
-def _is_foldable(network: Layer, shape: Shape, params: Tree, readers: Iterable[str]) -> bool:
-    """Whether nothing but the readers sees the input: tried on standard normal examples, with moments of any kind."""
-    folded = _folded(params, readers, np.full(shape[-1], MEAN), np.full(shape[-1], STD))
-    z = np.random.default_rng(0).standard_normal((TRIED, *shape)).astype(np.float32)
-    state = materialize(network.statistics(shape), jax.random.key(0), lecun)
-    raw, standard = (network.apply(p, state, jnp.asarray(x))[0] for p, x in ((folded, MEAN + STD * z), (params, z)))
-    return not jnp.abs(raw - standard).max() > TOLERANCE * (1 + jnp.abs(standard).max())
-
-
-def _unfoldable(got: str) -> ArgumentError:
-    return ArgumentError(
-        "init",
-        expected="standardize=True with dense layers that read the input as it is and have a bias",
-        got=got,
-        remedy=f"{BEFORE}, and leave it out.",
-    )
-
-
-def _folded(params: Tree, paths: Iterable[str], mean: Numbers, std: Numbers) -> Tree:
-    for path in paths:
-        params = _with_fold(params, path.split("/"), mean, std)
-    return params
-
-
-def _with_fold(params: Tree, path: Sequence[str], mean: Numbers, std: Numbers) -> Tree:
-    """In float64, with the weight as it is rounded: what is left of the mean is then the rounding of one number."""
-    name, *rest = path
-    if rest:
-        return {**params, name: _with_fold(params[name], rest, mean, std)}
-    weight, bias = np.asarray(params[name]), np.asarray(params["bias"])
-    repeats = weight.shape[0] // len(mean)
-    scaled = (weight / np.tile(std, repeats)[:, None]).astype(weight.dtype)
-    shifted = (bias - np.tile(mean, repeats) @ scaled.astype(np.float64)).astype(bias.dtype)
-    return {**params, name: jnp.asarray(scaled), "bias": jnp.asarray(shifted)}

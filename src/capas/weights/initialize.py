@@ -12,7 +12,8 @@ from jaxtyping import Array, PRNGKeyArray
 from ..errors import ArgumentError
 from ..nn import Layer, Parameter
 from ..nn.layer import Shape, Tree, draw, leaf_path, lecun, materialize, paths, split
-from .data import InputData, standardize
+from .data import InputData
+from .fold import standardize
 from .plan import Planned, plan
 from .schemes import Scheme
 
@@ -49,7 +50,7 @@ def initialize(
         scheme: "auto", a scheme for all kernels, or a mapping from patterns of paths to either; the first pattern that
             matches a kernel's path counts, and what none matches is "auto".
         data: examples, whose power counts instead of that of standard numbers.
-        standardized: whether their standardization is folded into the first layers, see `weights.data.standardize`.
+        standardized: whether their standardization is folded into the first layers, see `weights.fold.standardize`.
 
     Raises `ArgumentError` for a scheme that is none, and for a pattern that matches no kernel.
 
