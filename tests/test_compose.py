@@ -7,8 +7,9 @@ import pytest
 
 from capas import nn
 from capas.errors import ShapeError
-from capas.nn.layer import child_key, observing, walk
+from capas.nn.layer import child_key, observing
 from capas.nn.plain import plainly
+from capas.nn.walk import walk
 
 X = jax.random.normal(jax.random.key(9), (5, 6)) + 0.7
 

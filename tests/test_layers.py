@@ -13,8 +13,9 @@ import pytest
 from capas import nn
 from capas.errors import CapasError
 from capas.model import Model, load
-from capas.nn.layer import type_registry, walk
+from capas.nn.layer import type_registry
 from capas.nn.plain import plainly
+from capas.nn.walk import walk
 
 from .layer_table import CASES, Case, merged
 

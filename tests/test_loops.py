@@ -5,6 +5,7 @@ import pytest
 
 import capas
 from capas import nn, weights
+from capas.nn.walk import paths
 from capas.signal import interpret
 
 WIDTH, DEPTH = 64, 30
@@ -28,10 +29,10 @@ def readings(block, scheme):
     loop, chain = ends([nn.Repeat(block, DEPTH)]), ends([block] * DEPTH)
     laws = weights.laws(loop, (WIDTH,), scheme)
     shape = (WIDTH,)
-    by_path = dict(nn.layer.paths(laws))
+    by_path = dict(paths(laws))
     chosen = {
         path: Known(by_path[_looped(path)], len(by_path[_looped(path)].shape) - len(p.shape))
-        for path, p in nn.layer.paths(chain.parameters(shape))
+        for path, p in paths(chain.parameters(shape))
         if p.role == "kernel"
     }
     return (

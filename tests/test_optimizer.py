@@ -8,7 +8,7 @@ import pytest
 
 import capas
 from capas import nn, weights
-from capas.nn.layer import paths
+from capas.nn.walk import paths
 from capas.train import centre_updates, kernel_rate, layer_decays, layer_rates, scale_updates
 from capas.train.optimizer import default_optimizer, parts
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import capas
 from capas import weights
-from capas.nn.layer import paths
+from capas.nn.walk import paths
 
 from .material import SEED, data, write
 from .with_capas import build

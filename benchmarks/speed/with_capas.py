@@ -14,7 +14,7 @@ import optax
 
 import capas
 from capas import losses, nn
-from capas.nn.layer import paths
+from capas.nn.walk import paths
 from capas.train.data import HostArray, examples
 from capas.train.step import Objective, Runner, begin, make_step, options_for
 

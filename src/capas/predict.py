@@ -14,7 +14,7 @@ from . import weights
 from .errors import ArgumentError
 from .model import Model
 from .nn import Layer, require
-from .nn.layer import Shape, Tree, lecun, materialize
+from .nn.parameter import Shape, Tree, lecun, materialize
 from .signal import FixedPoint, Flow, Signal
 from .signal.maps import fixed_point as settle
 from .weights.initialize import Choice

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from .. import datasets, nn, weights
 from ..datasets import Images
-from ..model import Model, init
+from ..model import Model
+from ..start import init
 from ..train import evaluate, fit
 from .work import IMAGE_NET
 

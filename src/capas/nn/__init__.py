@@ -17,12 +17,12 @@ from .description import to_json as to_json
 from .dropout import Dropout as Dropout
 from .functions import activations as activations
 from .layer import Layer as Layer
-from .layer import Parameter as Parameter
 from .normalization import BatchNorm as BatchNorm
 from .normalization import GroupNorm as GroupNorm
 from .normalization import InstanceNorm as InstanceNorm
 from .normalization import LayerNorm as LayerNorm
 from .normalization import RMSNorm as RMSNorm
+from .parameter import Parameter as Parameter
 from .pool import AvgPool as AvgPool
 from .pool import GlobalAvgPool as GlobalAvgPool
 from .pool import GlobalMaxPool as GlobalMaxPool

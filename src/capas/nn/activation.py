@@ -13,7 +13,8 @@ from jaxtyping import Array, PRNGKeyArray
 from ..errors import ArgumentError, ShapeError
 from . import require
 from .functions import Function, known_name, named
-from .layer import Layer, Parameter, Shape, Tree
+from .layer import Layer
+from .parameter import Parameter, Shape, Tree
 
 
 @final

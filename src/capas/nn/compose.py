@@ -13,7 +13,8 @@ from jaxtyping import Array, PRNGKeyArray
 from ..errors import ArgumentError, ShapeError, located
 from . import require
 from .activation import as_layer
-from .layer import Child, Layer, Shape, Tree, child_key, run
+from .layer import Child, Layer, child_key, run
+from .parameter import Shape, Tree
 
 
 @final

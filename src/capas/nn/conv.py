@@ -12,7 +12,8 @@ from jaxtyping import Array, PRNGKeyArray
 from ..errors import ShapeError
 from . import require
 from .convolve import Geometry, convolve
-from .layer import Layer, Parameter, Shape, Tree
+from .layer import Layer
+from .parameter import Parameter, Shape, Tree
 from .product import shifted
 from .window import (
     Padding,

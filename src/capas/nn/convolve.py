@@ -13,7 +13,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array
 
-from .layer import Shape
+from .parameter import Shape
 from .plain import is_plain
 from .product import wide
 from .window import Pads

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from . import require
-from .layer import Layer, Parameter, Shape, Tree
+from .layer import Layer
+from .parameter import Parameter, Shape, Tree
 from .product import product, shifted
 
 

@@ -11,7 +11,8 @@ from jaxtyping import Array, PRNGKeyArray
 
 from ..errors import ArgumentError
 from . import require
-from .layer import Layer, Shape, Tree
+from .layer import Layer
+from .parameter import Shape, Tree
 
 
 @final

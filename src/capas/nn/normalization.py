@@ -10,7 +10,8 @@ from jax import lax
 from jaxtyping import Array, PRNGKeyArray
 
 from . import require
-from .layer import Layer, Parameter, Shape, Tree
+from .layer import Layer
+from .parameter import Parameter, Shape, Tree
 from .product import shifted, wide
 from .standardize import by_statistics, standardize
 

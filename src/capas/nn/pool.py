@@ -16,7 +16,8 @@ from jaxtyping import Array, PRNGKeyArray
 
 from ..errors import ArgumentError
 from . import require
-from .layer import Layer, Shape, Tree
+from .layer import Layer
+from .parameter import Shape, Tree
 from .plain import is_plain
 from .window import Padding, PerAxis, output_sizes, pad_positions, pads, per_axis, require_padding, require_window
 

@@ -16,8 +16,10 @@ from . import require
 from .activation import as_layer
 from .compose import child_shapes, nonempty
 from .keep import keep_what_is_dear
-from .layer import Child, Layer, Shape, Tree, ends_in_kernel, has_windows, is_observed, run
+from .layer import Child, Layer, is_observed, run
+from .parameter import Shape, Tree
 from .plain import is_plain
+from .walk import ends_in_kernel, has_windows
 
 
 @final

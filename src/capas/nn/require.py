@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Array
 
 from ..errors import ArgumentError, DataError, ShapeError
-from .layer import Layer, Shape
+from .layer import Layer
+from .parameter import Shape
 
 SHOWN = 60
 """Characters of what is not a layer."""

@@ -13,7 +13,8 @@ from jaxtyping import Array, PRNGKeyArray
 
 from ..errors import ArgumentError, DataError, ShapeError
 from . import require
-from .layer import Layer, Parameter, Shape, Tree
+from .layer import Layer
+from .parameter import Parameter, Shape, Tree
 
 
 @final

@@ -10,7 +10,8 @@ from jaxtyping import Array, PRNGKeyArray
 from ..errors import ArgumentError
 from . import require
 from .activation import Activation, PReLU, Swish, as_layer
-from .layer import Layer, Shape, Tree
+from .layer import Layer
+from .parameter import Shape, Tree
 
 
 @final

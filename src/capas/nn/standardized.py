@@ -11,7 +11,8 @@ from jaxtyping import Array, PRNGKeyArray
 from ..errors import ArgumentError
 from . import require
 from .activation import as_layer
-from .layer import Layer, Parameter, Shape, Tree
+from .layer import Layer
+from .parameter import Parameter, Shape, Tree
 from .product import wide
 
 

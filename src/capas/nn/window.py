@@ -9,7 +9,8 @@ from jaxtyping import Array
 
 from ..errors import ArgumentError, ShapeError
 from . import require
-from .layer import Layer, Shape
+from .layer import Layer
+from .parameter import Shape
 
 PerAxis = int | tuple[int, ...]
 Padding = str | tuple[tuple[int, int], ...]

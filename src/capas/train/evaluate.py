@@ -16,7 +16,8 @@ from ..compiler import jit
 from ..errors import ArgumentError
 from ..model import Model
 from ..nn import Activation, Sequential, Softmax
-from ..nn.layer import Layer, Shape, Tree
+from ..nn.layer import Layer
+from ..nn.parameter import Shape, Tree
 from . import metrics as metrics_
 from .data import Examples, StreamFeed, examples, require_finite, sequential
 from .metrics import PerExample

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ..errors import NotFiniteError
-from ..nn.layer import Layer, observing, paths
+from ..nn.layer import Layer, observing
+from ..nn.walk import paths
 from .data import Examples
 from .step import Objective, TrainState
 

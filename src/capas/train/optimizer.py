@@ -8,7 +8,7 @@ import jax
 import optax
 
 from ..model import Model
-from ..nn.layer import leaf_path, paths
+from ..nn.walk import leaf_path, paths
 from ..weights.powers import Powers
 from ..weights.reader import read_streams
 from ..weights.reading import is_asymmetric

@@ -16,7 +16,9 @@ from jaxtyping import Array
 from .. import losses
 from ..compiler import Options, options
 from ..model import Model
-from ..nn.layer import Layer, Tree, has_windows
+from ..nn.layer import Layer
+from ..nn.parameter import Tree
+from ..nn.walk import has_windows
 from ..randomness import Purpose, derive
 from .data import Examples, HostArray
 from .metrics import PerExample

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 
 from ..nn import Layer, Parallel, Residual
-from ..nn.layer import Shape, has_kernels, joined
+from ..nn.parameter import Shape
+from ..nn.walk import has_kernels, joined
 from .notes import Notes
 from .points import block, block_sum, join, renewed, side_by_side, union
 from .streams import Point

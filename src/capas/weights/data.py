@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import ArrayLike
 
 from ..errors import ArgumentError, DataError, ShapeError
-from ..nn.layer import Shape
+from ..nn.parameter import Shape
 from ..signal.quadrature import Numbers
 from .reading import Reading
 

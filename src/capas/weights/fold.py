@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..nn import Dense, Layer
-from ..nn.layer import Shape, Tree, lecun, materialize
+from ..nn.parameter import Shape, Tree, lecun, materialize
 from ..signal.quadrature import Numbers
 from .data import BEFORE, InputData
 from .reader import read_streams

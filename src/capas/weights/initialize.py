@@ -11,7 +11,8 @@ from jaxtyping import Array, PRNGKeyArray
 
 from ..errors import ArgumentError
 from ..nn import Layer, Parameter
-from ..nn.layer import Shape, Tree, draw, leaf_path, lecun, materialize, paths, split
+from ..nn.parameter import Shape, Tree, draw, lecun, materialize, split
+from ..nn.walk import leaf_path, paths
 from .data import InputData
 from .fold import standardize
 from .plan import Planned, plan

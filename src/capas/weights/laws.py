@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import jax
 
 from ..nn import Layer, Parameter
-from ..nn.layer import Shape, Tree, leaf_path
+from ..nn.parameter import Shape, Tree
+from ..nn.walk import leaf_path
 from ..signal import Entries
 from .initialize import Choice, choices, started
 from .schemes import Law

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from ..nn import Layer, Parameter
-from ..nn.layer import joined
+from ..nn.walk import joined
 from .streams import Kernel, Place, Point, Scale, Stream, Stretch
 
 T = TypeVar("T")

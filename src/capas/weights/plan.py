@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from ..errors import located
 from ..nn import Conv, Layer, WeightStandardized
-from ..nn.layer import Shape, joined
+from ..nn.parameter import Shape
+from ..nn.walk import joined
 from .mirrored import Mirrored
 from .operating import BUDGET
 from .powers import Powers

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..nn import Activation
-from ..nn.layer import Shape
+from ..nn.parameter import Shape
 from .reading import is_odd
 from .streams import Place, Point, Scale, Stream
 

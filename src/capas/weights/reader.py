@@ -30,7 +30,9 @@ from ..nn import (
     Swish,
     WeightStandardized,
 )
-from ..nn.layer import Child, Shape, joined, paths
+from ..nn.layer import Child
+from ..nn.parameter import Shape
+from ..nn.walk import joined, paths
 from ..signal.gaussian import is_elementwise
 from .branches import Branches
 from .functions import plain

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from ..errors import ArgumentError, located
 from ..nn import Layer, Parallel, Repeat, Residual, Sequential, Shaped, require
-from ..nn.layer import Shape, joined, walk
+from ..nn.parameter import Shape
+from ..nn.walk import joined, walk
 from .functions import plain
 from .operating import BUDGET
 from .reader import read_streams
