@@ -13,10 +13,11 @@ from .field import Field
 from .function import as_function
 from .gradient import Gradient
 from .interpret import Stacked
-from .latent import Latent, Source
+from .latent import Latent
 from .law import Law, constant
 from .quadrature import Numbers
 from .routes import term_scaled
+from .source import Source
 from .term import Term
 
 CLOSE = 1e-11

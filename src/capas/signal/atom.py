@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from .expression import Expression, Z
-from .latent import Latent, Units, correlation, correlation_matrix
+from .latent import Latent, correlation, correlation_matrix
 from .pair import product_mean, series
 from .quadrature import Numbers, hermite, integral
+from .source import Units
 
 TERMS = 48
 """Hermite coefficients that correlations between sites are computed from."""

@@ -11,9 +11,10 @@ import numpy as np
 from .atom import Atom, normal
 from .expression import Expression, Z, combination, crossings
 from .joint import Moments, transported
-from .latent import Column, Latent, Part, correlation
+from .latent import Latent, correlation
 from .law import ONE, ZERO, Law, add, constant
 from .quadrature import Numbers
+from .source import Column, Part
 
 Operation = Callable[..., Any]
 

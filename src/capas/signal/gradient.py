@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from .choice import Choice
-from .latent import Source, Units
 from .law import Law, add, constant
 from .quadrature import Numbers
 from .routes import term_alone, term_gathered, term_mixed, term_over_units, term_summed, term_times, term_won
+from .source import Source, Units
 from .term import Term, correlated, pair_matrix, pair_product
 
 

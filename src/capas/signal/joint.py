@@ -10,10 +10,11 @@ import numpy as np
 
 from .atom import Atom
 from .expression import Expression, Z
-from .latent import Latent, Part, Source, correlation, correlation_matrix
+from .latent import Latent, correlation, correlation_matrix
 from .law import Law
 from .pair import series
 from .quadrature import RARE, Numbers, density, hermite, panel_nodes
+from .source import Part, Source
 from .tabulate import interpolated
 
 EDGES = np.array([-7.0, -4.5, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.5, 7.0])

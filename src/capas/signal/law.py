@@ -10,8 +10,9 @@ import numpy as np
 
 from .atom import Atom, product, product_matrix
 from .expression import combination
-from .latent import Column, Latent, Units
+from .latent import Latent
 from .quadrature import Numbers
+from .source import Column, Units
 
 ZERO, ONE, MINUS = np.zeros((1, 1)), np.ones((1, 1)), -np.ones((1, 1))
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from .gradient import Gradient, noise
-from .latent import Source
 from .law import Law, constant
 from .quadrature import Numbers
+from .source import Source
 from .term import Term, correlated, pair_matrix
 
 Moments = Callable[[Gradient], Numbers]

@@ -9,10 +9,11 @@ from .contest import STEP, alive, contest_of, inside, kinds, shares, uncorrelate
 from .expression import Expression
 from .function import as_function
 from .joint import joint_nodes, quantiles
-from .latent import Latent, Part, Source, correlation_matrix
+from .latent import Latent, correlation_matrix
 from .law import ZERO, Law, constant
 from .pair import series
 from .quadrature import Numbers
+from .source import Part, Source
 from .term import correlated
 
 TERMS, STEPS = 24, 5

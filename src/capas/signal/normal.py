@@ -9,9 +9,10 @@ import numpy as np
 
 from .atom import Atom, normal
 from .expression import Expression, Z
-from .latent import Latent, Part, Source, correlation, covariance_matrix
+from .latent import Latent, correlation
 from .law import ONE, ZERO, Law, constant
 from .quadrature import Numbers, normal_nodes
+from .source import Part, Source, covariance_matrix
 from .tabulate import tabulated
 
 Kernel = Callable[[bool], Numbers]

@@ -10,9 +10,10 @@ import numpy as np
 
 from .atom import normal
 from .field import Field, whole
-from .latent import Latent, Part, Source
+from .latent import Latent
 from .law import ONE, Law, constant
 from .quadrature import Numbers
+from .source import Part, Source
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,13 @@ from .field import Field, Role, whole
 from .flow import Flow, Row
 from .gradient import noise
 from .interpret import Tape, Walk
-from .latent import Part, Source
 from .law import Law, constant
 from .loss import output_power
 from .normal import scaled_latent
 from .parameter import of_array, of_leaf
 from .rules.control import turns
 from .signal import Signal
+from .source import Part, Source
 
 BATCH = 65521
 """Examples in the program that is read: a prime, so that no other axis has this size, and many, since means over the

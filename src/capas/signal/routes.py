@@ -8,10 +8,10 @@ import numpy as np
 
 from .choice import Choice
 from .function import apply
-from .latent import Source
 from .law import Law, add, constant
 from .normal import given_unit
 from .quadrature import Numbers
+from .source import Source
 from .term import Term, coefficient_times, correlated, pair_matrix, pair_product, site_count
 
 

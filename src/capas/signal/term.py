@@ -10,10 +10,11 @@ import numpy as np
 from .atom import Atom
 from .expression import Expression, Z
 from .function import apply, as_function, product_of
-from .latent import Source, correlation
+from .latent import correlation
 from .law import ONE, ZERO, Law, constant, cross_matrix
 from .normal import smoothed
 from .quadrature import Numbers
+from .source import Source
 from .tabulate import tabulated
 
 

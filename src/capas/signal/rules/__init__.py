@@ -2,6 +2,7 @@
 
 from . import combine as combine
 from . import control as control
+from . import convolution as convolution
 from . import elementwise as elementwise
 from . import parts as parts
 from . import random as random

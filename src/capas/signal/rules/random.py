@@ -11,8 +11,9 @@ from ..atom import Atom
 from ..expression import Expression, Z
 from ..field import whole
 from ..interpret import Value, Walk, never_computed, rule
-from ..latent import Latent, Part, Source
+from ..latent import Latent
 from ..law import ONE, ZERO, Law
+from ..source import Part, Source
 
 never_computed.add("random_bits")
 
