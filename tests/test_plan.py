@@ -130,7 +130,7 @@ def test_which_units_are_pairs(name):
         (
             nn.Sequential(DENSE, nn.Residual(nn.Sequential("tanh", DENSE)), DENSE),
             "1/block/1",
-            "orthogonal; one of 1 branches",
+            "orthogonal; the only branch",
         ),
         (nn.Sequential(DENSE, "relu", DENSE, "relu", DENSE), "2", "mirrored orthogonal, reads and writes pairs"),
         (nn.Sequential(DENSE, "relu", DENSE, "relu", DENSE), "0", "mirrored orthogonal, writes pairs"),
@@ -383,6 +383,8 @@ def test_an_activation_that_cannot_be_small_is_left_at_the_usual_variance():
     """Sigmoid is a half at least in the mean, however small what it reads is."""
     net = nn.Sequential(WIDE, nn.Residual(nn.Sequential(WIDE, "sigmoid")), nn.Dense(10))
     assert powers(net)["1/block/0"] == pytest.approx(1, rel=0.01)
+    said = "orthogonal; the only branch; nn.Activation('sigmoid') behind it cannot have the power that is wanted"
+    assert choices(net, (64,), "auto")["1/block/0/weight"].why == said
 
 
 def test_weights_that_are_standardized_work_at_the_variance_of_the_plan():

@@ -134,7 +134,10 @@ class Planner:
         if kernel.reads.unknown:
             words.append(kernel.reads.unknown)
         if kernel.branch_of is not None:
-            words.append(f"one of {kernel.branch_of.line.branches} branches")
+            count = kernel.branch_of.line.branches
+            words.append("the only branch" if count == 1 else f"one of {count} branches")
+        if self.powers.fitting(kernel) is None:
+            words.append(f"{kernel.behind[-1]!r} behind it cannot have the power that is wanted")
         return "; ".join(words)
 
 

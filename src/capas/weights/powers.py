@@ -73,10 +73,14 @@ class Powers:
         return 1.0 if stream.root.normalized else self.setting(stretch).power
 
     def _target(self, kernel: Kernel) -> float:
-        """The variance of what a kernel writes: what is wanted of it, before functions and dropout that are behind."""
-        wanted, beside = self._wanted(kernel)
-        power = power_to_add(kernel.behind, beside, wanted * kernel.kept)
+        """The variance of what a kernel writes: the usual one, where none adds what is wanted."""
+        power = self.fitting(kernel)
         return self.setting(kernel.branch_of or kernel.stretch).power if power is None else power
+
+    def fitting(self, kernel: Kernel) -> float | None:
+        """The variance at which a kernel adds what is wanted of it, behind functions and dropout; None if none does."""
+        wanted, beside = self._wanted(kernel)
+        return power_to_add(kernel.behind, beside, wanted * kernel.kept)
 
     def _wanted(self, kernel: Kernel) -> tuple[float, int]:
         """The power that what a kernel writes is to have where it ends, and how many signals are like it there."""
