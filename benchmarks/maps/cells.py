@@ -89,7 +89,6 @@ class Map:
         tuned: variants that are also run at each of the four rates.
         hopeless: a peer's accuracy below which none of its deeper networks is tried.
         images: whether the network takes images, not vectors.
-        patience: epochs without a better validation loss after which training ends; None to do all epochs.
         fresh: whether each run gets a process of its own, so that its peak of memory can be told.
     """
 
@@ -106,7 +105,6 @@ class Map:
     tuned: tuple[str, ...] = ()
     hopeless: float = 0.0
     images: bool = False
-    patience: int | None = None
     fresh: bool = False
 
     def cells(self, seeds: tuple[int, ...]) -> Iterator[Cell]:

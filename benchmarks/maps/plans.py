@@ -68,24 +68,22 @@ TEN_THOUSAND = Map(
     *((*DENSE, "remat"), ("relu", "gelu", "tanh"), (10_000,)),
     fresh=True,
 )
-# All epochs are done, and the best by validation is kept: the default rate falls along a cosine, and what validation
-# says at the high rates of the first half is noise. With a patience of 10 epochs of 100 a plain ReLU network ended
-# at the 18th, with 30 its batch-normalized twin at the 35th.
+# All epochs are done, on all training rows, and the last weights count: the default rate falls along a cosine to zero,
+# and by then what validation says no longer changes. The epoch that validation likes best is one of the high rates of
+# the middle, by chance: of 100 on the letters the 47th of GELU in 50 layers, with 0.953 on other rows against 0.969.
 END_FASHION = Map(
     "end_fashion",
-    "Fashion-MNIST until validation stops: plain networks and their twins",
+    "Fashion-MNIST, 40 epochs: plain networks and their twins",
     *("fashion", images(51_200), {"test": 40, "validation": 40, **SMOKE}),
     *((*DENSE, "tailored", *TWINS), ("relu", "gelu", "tanh"), (50, 100)),
     tuned=TWINS,
-    patience=40,
 )
 END_LETTER = Map(
     "end_letter",
-    "Letter recognition until validation stops: plain networks and their twins",
+    "Letter recognition, 100 epochs: plain networks and their twins",
     *("letter", LETTER, {"test": 100, "validation": 100, **SMOKE}),
     *((*DENSE, "tailored", *TWINS), ("relu", "gelu", "tanh"), (50, 100)),
     tuned=TWINS,
-    patience=100,
 )
 MAPS = {
     m.name: m

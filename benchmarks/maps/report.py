@@ -35,14 +35,14 @@ def report(plan: Map, split: str) -> None:
     print(*notes, sep="\n")
     if split == "test":
         print(f"written: {write(f'trainability_{plan.name}', tables, notes)}")
-    if plan.patience is None and len(plan.depths) > 1 and not plan.ablations:
+    if not plan.tuned and len(plan.depths) > 1 and not plan.ablations:
         print(*(f"drawn: {path}" for path in draw(plan, split, records)), sep="\n", end="\n\n")
 
 
 def grids(plan: Map, records: dict[Cell, results.Record]) -> Iterator[Grid]:
     """All tables of a map."""
     own = summarize(records)
-    if plan.patience is not None or plan.fresh:
+    if plan.tuned or plan.fresh:
         yield details(plan, own, best_of_rates(records))
         return
     if plan.ablations:
@@ -108,18 +108,19 @@ def overview(plan: Map, by_weights: dict[str, Summaries], known: dict[Cell, floa
 
 
 def details(plan: Map, own: Summaries, best: Summaries) -> Grid:
-    """One line for each network: accuracy, time and memory, with the default rate and with the best of four."""
-    columns = ("network", "L", "parameters", "rate", "accuracy", "lowest", "epochs", "seconds", "peak MB")
+    """One line for each network: accuracy, also on training rows, time and memory, with the default rate and with the best of four."""
+    columns = ("network", "L", "parameters", "rate", "accuracy", "lowest", "training", "epochs", "seconds", "peak MB")
     rows = []
     for place in sorted(own | best, key=lambda place: (place.activation, place.depth, place.variant)):
         for summary in (found[place] for found in (own, best) if place in found):
             network = place.variant if place.variant == LINEAR_MODEL else f"{place.variant} {place.activation}"
             rate = "default" if summary.rate is None else f"{summary.rate:g}"
             accuracy = (f"{summary.accuracy:.4f}", f"{summary.lowest:.4f}")
+            training = f"{summary.average('train_accuracy'):.4f}"
             spent = (f"{summary.average('epochs'):.0f}", f"{summary.average('seconds'):.0f}")
             memory = f"{summary.average('peak_megabytes'):.0f}" if plan.fresh else ""
             size = f"{summary.records[0]['parameters']:,}"
-            rows.append((network, str(place.depth), size, rate, *accuracy, *spent, memory))
+            rows.append((network, str(place.depth), size, rate, *accuracy, training, *spent, memory))
     width = len(columns) - (not plan.fresh)
     return Grid(plan.title, columns[:width], tuple(row[:width] for row in rows))
 
