@@ -108,7 +108,7 @@ def overview(plan: Map, by_weights: dict[str, Summaries], known: dict[Cell, floa
 
 
 def details(plan: Map, own: Summaries, best: Summaries) -> Grid:
-    """One line for each network: accuracy, also on training rows, time and memory, with the default rate and with the best of four."""
+    """One line for each network: accuracy, time and memory, with the default rate and with the best of four."""
     columns = ("network", "L", "parameters", "rate", "accuracy", "lowest", "training", "epochs", "seconds", "peak MB")
     rows = []
     for place in sorted(own | best, key=lambda place: (place.activation, place.depth, place.variant)):
