@@ -27,20 +27,22 @@ def report(plan: Map, split: str) -> None:
         return
     console = Console(highlight=False, soft_wrap=True)
     console.width = max(console.width, WIDTH)
-    tables, notes = [*grids(plan, records)], [*_provenance(plan, split, records)]
-    for grid in tables:
+    tables, beside, notes = [*grids(plan, records)], [*others(plan, records)], [*_provenance(plan, split, records)]
+    for grid in (*tables, *beside):
         console.print(grid.rich())
     for verdict in (judge(bar, plan, summarize(records)) for bar in BARS.get(plan.name, ())):
         console.print(_told(verdict), style=COLOURS.get(verdict.word), markup=False)
     print(*notes, sep="\n")
     if split == "test":
         print(f"written: {write(f'trainability_{plan.name}', tables, notes)}")
+        if beside:
+            print(f"written: {write(f'trainability_{plan.name}_peers', beside, notes)}")
     if not plan.tuned and len(plan.depths) > 1 and not plan.ablations:
         print(*(f"drawn: {path}" for path in draw(plan, split, records)), sep="\n", end="\n\n")
 
 
 def grids(plan: Map, records: dict[Cell, results.Record]) -> Iterator[Grid]:
-    """All tables of a map."""
+    """The tables of a map."""
     own = summarize(records)
     if plan.tuned or plan.fresh:
         yield details(plan, own, best_of_rates(records))
@@ -50,10 +52,14 @@ def grids(plan: Map, records: dict[Cell, results.Record]) -> Iterator[Grid]:
         return
     for variant in plan.variants:
         yield accuracies(f"{plan.title}: {variant}, mean over seeds (lowest)", plan, variant, own)
+
+
+def others(plan: Map, records: dict[Cell, results.Record]) -> Iterator[Grid]:
+    """Those of the weights that stand beside the defaults."""
     peers = {weights: best_of_rates(records, weights) for weights in plan.peers}
     if any(peers.values()):
         known = {cell: record["accuracy"] for cell, record in records.items()}
-        yield overview(plan, {CAPAS: own, **peers}, known)
+        yield overview(plan, {CAPAS: summarize(records), **peers}, known)
     for weights, found in peers.items():
         if found:
             yield accuracies(
