@@ -28,7 +28,7 @@ def draw(plan: Map, split: str, records: dict[Cell, results.Record]) -> list[Pat
     found = {CAPAS: own, **{weights: frame for weights, frame in peers.items() if len(frame)}}
     if len(found) > 1:
         together = pd.concat([frame.assign(weights=NAMES.get(name, name)) for name, frame in found.items()])
-        compared = {activation for frame in peers.values() for activation in frame.activation} - {LINEAR_ROW}
+        compared = {activation for frame in peers.values() for activation in frame.activation}
         together = together[(together.depth > 0) & together.activation.isin(compared)]
         charts[f"trainability_{plan.name}_peers{suffix}.svg"] = panels(plan, together, "weights", False)
     for name, chart in charts.items():

@@ -86,6 +86,7 @@ def setting(readings: Sequence[tuple[Reading, int]], least: float = 0.0) -> Sett
     return Setting(float(POWERS[last] * (POWERS[last + 1] / POWERS[last]) ** share), math.log(BUDGET))
 
 
+@lru_cache(maxsize=256)
 def power_to_add(functions: Functions, beside: int, wanted: float) -> float | None:
     r"""The variance of z at which $E f(z)^2 + n (E f(z))^2$ is as wanted: n others are added that have the same mean.
 
