@@ -39,6 +39,7 @@ class Model:
         state: nested dict of arrays that follow the data, such as running statistics.
         metadata: plain JSON values that travel with the model, such as class names.
         drawn: how each kernel was drawn and why, by its path.
+        inputs: "mean" and "std" of what the first layers read, by their paths, if `init` was shown data.
     """
 
     network: Layer
@@ -47,6 +48,7 @@ class Model:
     state: Tree
     metadata: Mapping[str, Any] = field(default_factory=dict)
     drawn: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
 
     def __call__(self, x: Any) -> Array:
         """Outputs for one example or for examples with any number of leading axes, `(..., *input_shape)`.
@@ -130,7 +132,7 @@ class Model:
             "metadata": dict(self.metadata),
             "drawn": dict(self.drawn),
         }
-        arrays = dict(paths({"params": self.params, "state": self.state}))
+        arrays = dict(paths({"params": self.params, "state": self.state, "inputs": self.inputs}))
         partial_file = Path(f"{os.fspath(path)}.partial")
         partial_file.write_bytes(save(arrays, {"capas": json.dumps(header)}))
         partial_file.replace(path)
@@ -179,6 +181,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     shape = tuple(header["input_shape"])
     declared = {"params": network.parameters(shape), "state": network.statistics(shape)}
     wanted = {name: (*p.copies, *p.shape) for name, p in paths(declared)}
+    inputs = _inputs(arrays)
     found = {name: tuple(a.shape) for name, a in arrays.items()}
     if wanted != found:
         odd = sorted(set(wanted.items()) ^ set(found.items()))[0][0]
@@ -195,7 +198,16 @@ def load(path: str | os.PathLike[str]) -> Model:
         for parent in parents:
             node = node[parent]
         node[last] = array
-    return Model(network, shape, tree["params"], tree["state"], header["metadata"], header.get("drawn", {}))
+    return Model(network, shape, tree["params"], tree["state"], header["metadata"], header.get("drawn", {}), inputs)
+
+
+def _inputs(arrays: dict[str, Array]) -> dict[str, dict[str, Array]]:
+    """Take the moments of the input out of the arrays."""
+    found: dict[str, dict[str, Array]] = {}
+    for name in [name for name in arrays if name.startswith("inputs/")]:
+        path, _, moment = name.removeprefix("inputs/").rpartition("/")
+        found.setdefault(path, {})[moment] = arrays.pop(name)
+    return found
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:

@@ -16,6 +16,7 @@ from .nn.parameter import Shape
 from .randomness import Purpose, derive
 from .weights.data import InputData
 from .weights.initialize import Choice, drawn
+from .weights.inputs import read_inputs
 from .weights.plan import Planned
 
 MUCH = 1e3
@@ -39,11 +40,11 @@ def init(
         input_shape: shape of one example, without the batch axis.
         seed: the same seed gives the same weights.
         scheme: "auto", a scheme out of `capas.weights`, or a mapping from paths to schemes.
-        data: examples, `(n, *input_shape)`, whose power the first layer is made for; without them the input counts as
-            standard, with mean 0 and variance 1. Columns that are not finite are refused, by name; constant ones warned
-            of.
+        data: examples, `(n, *input_shape)`, whose power the first layer is made for, and in whose units `fit` trains
+            it, see `capas.train.standardize_inputs`; without them the input counts as standard, with mean 0 and
+            variance 1. Columns that are not finite are refused, by name; constant ones warned of.
         standardize: whether their mean and standard deviation, feature by feature, are folded into the first layer,
-            so that the model takes raw data.
+            so that the model takes raw data: it starts, and is trained, as that of standardized data would be.
         metadata: plain JSON values to travel with the model.
 
     Raises `ShapeError` with the path of the first layer that does not fit, and `DataError` for data that do not. Warns
@@ -68,7 +69,8 @@ def init(
     params, state, chosen = drawn(network, key, shape, scheme, data=seen, standardized=standardize)
     _warn_of_growth(chosen)
     why = {path: planned.why for path, planned in chosen.items()}
-    return Model(network, shape, params, state, dict(metadata or {}), why)
+    inputs = {} if seen is None else read_inputs(network, shape, seen, each=standardize)
+    return Model(network, shape, params, state, dict(metadata or {}), why, inputs)
 
 
 def _warn_of_growth(chosen: Mapping[str, Planned]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -50,6 +50,12 @@ def paths(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield from paths(tree[name], path)
         else:
             yield path, tree[name]
+
+
+def changed(tree: Mapping[str, Any], path: str, change: Callable[[Any], Any]) -> Any:
+    """A nested dict in which what stands at a path is another, a function of it."""
+    name, _, rest = path.partition("/")
+    return {**tree, name: changed(tree[name], rest, change)} if path else change(tree)
 
 
 def ends_in_kernel(layer: Layer, shape: Shape) -> bool:

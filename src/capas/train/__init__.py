@@ -3,6 +3,7 @@
 from .evaluate import evaluate as evaluate
 from .fit import fit as fit
 from .history import History as History
+from .inputs import standardize_inputs as standardize_inputs
 from .loop import Callback as Callback
 from .optimizer import asymmetric_kernels as asymmetric_kernels
 from .optimizer import layer_decays as layer_decays

@@ -76,6 +76,11 @@ class InputData:
         object.__setattr__(self, "mean", mean)
         object.__setattr__(self, "std", np.where(equal, np.maximum(abs(mean), 1.0), std))
 
+    @property
+    def spread(self) -> float:
+        """Root mean square of what is left of a number when the mean of its feature is taken off; 1 if nothing is."""
+        return math.sqrt(np.asarray(self.examples).var(0, dtype=np.float64).mean()) or 1.0
+
     def power(self, reading: Reading) -> float:
         """Mean square of what a kernel reads of the examples, in float64: squares in float32 overflow at 2e19.
 

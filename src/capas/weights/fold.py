@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..nn import Dense, Layer
 from ..nn.parameter import Shape, Tree, lecun, materialize
+from ..nn.walk import changed
 from ..signal.quadrature import Numbers
 from .data import BEFORE, InputData
 from .reader import read_streams
@@ -63,19 +65,16 @@ def _unfoldable(got: str) -> ArgumentError:
     )
 
 
-def _folded(params: Tree, paths: Iterable[str], mean: Numbers, std: Numbers) -> Tree:
-    for path in paths:
-        params = _with_fold(params, path.split("/"), mean, std)
+def _folded(params: Tree, kernels: Iterable[str], mean: Numbers, std: Numbers) -> Tree:
+    for path in kernels:
+        params = changed(params, path.rpartition("/")[0], partial(_fold, mean=mean, std=std))
     return params
 
 
-def _with_fold(params: Tree, path: Sequence[str], mean: Numbers, std: Numbers) -> Tree:
+def _fold(layer: Tree, mean: Numbers, std: Numbers) -> Tree:
     """In float64, with the weight as it is rounded: what is left of the mean is then the rounding of one number."""
-    name, *rest = path
-    if rest:
-        return {**params, name: _with_fold(params[name], rest, mean, std)}
-    weight, bias = np.asarray(params[name]), np.asarray(params["bias"])
+    weight, bias = np.asarray(layer["weight"]), np.asarray(layer["bias"])
     repeats = weight.shape[0] // len(mean)
     scaled = (weight / np.tile(std, repeats)[:, None]).astype(weight.dtype)
     shifted = (bias - np.tile(mean, repeats) @ scaled.astype(np.float64)).astype(bias.dtype)
-    return {**params, name: jnp.asarray(scaled), "bias": jnp.asarray(shifted)}
+    return {**layer, "weight": jnp.asarray(scaled), "bias": jnp.asarray(shifted)}
