@@ -22,6 +22,7 @@ from .metrics import PerExample
 from .optimizer import default_optimizer
 from .precision import usable
 from .progress import Display
+from .sizes import warn_of_sizes
 from .step import Objective
 
 EVALUATION_BATCH = 512
@@ -89,6 +90,8 @@ def fit(
     precision = usable(precision)
     require_head(model.network, loss)
     feed, held = _feeds(model, data, validation, batch_size, seed, loss)
+    if isinstance(feed, ArrayFeed):
+        warn_of_sizes(model, feed.data, loss)
     names = metrics_.resolve(metrics_.defaults(loss) if metrics is None else metrics, loss)
     others = {name: metric for name, metric in names.items() if metric is not loss}
     watched = watch(monitor, patience, {"loss": loss, **others}, held is not None)

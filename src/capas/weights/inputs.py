@@ -39,8 +39,13 @@ def read_inputs(network: Layer, shape: Shape, data: InputData, *, each: bool) ->
         [('0', Array([1., 4.], dtype=float32), Array([1., 3.], dtype=float32))]
     """
     std = data.std if each else np.full_like(data.std, data.spread)
-    kernels = {path.rpartition("/")[0]: k for path, k in read_streams(network, shape).items() if _reads_input(k)}
+    kernels = input_kernels(network, shape)
     return {path: _moments(data.mean, std, kernel) for path, kernel in kernels.items()}
+
+
+def input_kernels(network: Layer, shape: Shape) -> dict[str, Kernel]:
+    """The kernels of these layers, by the paths of the layers."""
+    return {path.rpartition("/")[0]: k for path, k in read_streams(network, shape).items() if _reads_input(k)}
 
 
 def _reads_input(kernel: Kernel) -> bool:
