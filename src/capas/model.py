@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,11 +17,10 @@ from jaxtyping import Array
 from . import nn
 from .compiler import jit
 from .errors import DataError, ShapeError
+from .files import read, write
 from .nn.layer import Layer
 from .nn.parameter import Shape, Tree
 from .nn.walk import paths, walk
-
-FORMAT = "capas-1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,19 +120,13 @@ class Model:
 
         The file appears whole or not at all. Raises `ArgumentError` if the network holds a function without a name.
         """
-        from safetensors.flax import save
-
         header = {
-            "format": FORMAT,
             "network": nn.to_json(self.network),
             "input_shape": self.input_shape,
             "metadata": dict(self.metadata),
             "drawn": dict(self.drawn),
         }
-        arrays = dict(paths({"params": self.params, "state": self.state, "inputs": self.inputs}))
-        partial_file = Path(f"{os.fspath(path)}.partial")
-        partial_file.write_bytes(save(arrays, {"capas": json.dumps(header)}))
-        partial_file.replace(path)
+        write(path, header, dict(paths({"params": self.params, "state": self.state, "inputs": self.inputs})))
 
 
 def _apply(network: Layer, params: Tree, state: Tree, x: Array) -> Array:
@@ -176,7 +167,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         ...     capas.load(f"{folder}/m.safetensors").network
         nn.Dense(2)
     """
-    header, arrays = _read(path)
+    header, arrays = read(path)
     network = nn.from_json(header["network"])
     shape = tuple(header["input_shape"])
     declared = {"params": network.parameters(shape), "state": network.statistics(shape)}
@@ -208,24 +199,3 @@ def _inputs(arrays: dict[str, Array]) -> dict[str, dict[str, Array]]:
         path, _, moment = name.removeprefix("inputs/").rpartition("/")
         found.setdefault(path, {})[moment] = arrays.pop(name)
     return found
-
-
-def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="flax") as file:
-            header = json.loads((file.metadata() or {}).get("capas", "{}"))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise DataError(
-            os.fspath(path), expected="a safetensors file", got=str(error), remedy="Check the path."
-        ) from error
-    if header.get("format") != FORMAT:
-        raise DataError(
-            os.fspath(path),
-            expected=f"a model file of format {FORMAT!r}",
-            got=repr(header.get("format")),
-            remedy="Save models with Model.save; update capas to read files of a newer one.",
-        )
-    return header, arrays
