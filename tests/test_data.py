@@ -86,6 +86,17 @@ def test_data_of_another_form_is_refused():
     )
 
 
+def test_numbers_that_would_wrap_around_and_negative_weights_are_refused():
+    assert message(DataError, lambda: examples((np.ones((2, 1)), np.array([1, 3_000_000_000])))) == (
+        "data: expected whole numbers from -2147483648 to 2147483647, got 3000000000. Number symbols and classes from 0; "
+        "make floating numbers of quantities, x.astype('float32')."
+    )
+    assert examples((np.ones((2, 1)), np.array([-5, 2**31 - 1]))).y.dtype == np.int32
+    assert message(DataError, lambda: examples((np.ones((2, 1)), np.ones(2), np.array([1.0, -2.0])))) == (
+        "data: expected weights of at least 0, got -2. Weights count examples."
+    )
+
+
 def test_the_first_bad_number_is_named():
     x = np.zeros((4, 2, 2), np.float32)
     x[2, 1, 0] = np.nan

@@ -82,7 +82,7 @@ def test_one_shape_is_compiled_once():
         return losses.softmax_cross_entropy(outputs, targets)
 
     quiet(start(), (X, Y), loss=loss, metrics=(), validation=None, batch_size=40, epochs=3)
-    assert traced == [(40, 3)]
+    assert traced == [(90, 3), (40, 3)]  # for its shape, and to compile it
 
 
 @pytest.mark.parametrize("batches", [False, True], ids=["arrays", "batches"])
@@ -424,3 +424,52 @@ def test_what_does_not_fit_is_refused_before_the_first_step():
     assert message(DataError, lambda: quiet(model, (X, Y), validation=(bad, Y))) == (
         "validation: expected finite numbers, got nan at x[4, 2]. Remove or fill the missing values first."
     )
+
+
+def no_mean(outputs, targets):
+    return (outputs - targets) ** 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"epochs": 0}, "fit: expected epochs of at least 1, got 0. Give a whole number."),
+        ({"batch_size": 0.5}, "fit: expected batch_size of at least 1, got 0.5. Give a whole number."),
+        ({"loss": "mse"}, "fit: expected a loss function, got 'mse'. For example loss=losses.mse."),
+        (
+            {"optimizer": "adam"},
+            "fit: expected an Optax optimizer, got 'adam'. For example optimizer=optax.adam(1e-3); without one there is "
+            "a default.",
+        ),
+        (
+            {"loss": no_mean},
+            "no_mean: expected a loss for each of the 90 examples, shape (90,), got (90, 3). Compare outputs and targets "
+            "of one shape, and average over the axes behind the first.",
+        ),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(settings, text):
+    assert message((ArgumentError, ShapeError), lambda: quiet(start(), (X, X[:, :3]), **settings)) == text
+
+
+SAME = {"epochs": 2, "learning_rate": 1e-3}
+OTHERS = {
+    "learning_rate": ({"learning_rate": 1e-2}, {}),
+    "optimizer": ({"learning_rate": None, "optimizer": optax.sgd(0.1)}, {}),
+    "loss": ({"loss": functools.partial(losses.softmax_cross_entropy, label_smoothing=0.1)}, {}),
+    "weights": ({}, {"seed": 1}),
+    "data": ({}, {"y": (Y + 1) % 3}),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_folder_of_another_run_is_refused(name, tmp_path):
+    """What changed is named, and nothing of the old run comes back as if it were the new one."""
+    settings, other = OTHERS[name]
+    quiet(start(), (X, Y), checkpoint=tmp_path, **SAME)
+    model = capas.init(NET, input_shape=(6,), seed=other.get("seed", 0))
+    found = message(
+        ArgumentError, lambda: quiet(model, (X, other.get("y", Y)), checkpoint=tmp_path, **(SAME | settings))
+    )
+    assert f"a run with {name}=" in found or (name == "optimizer" and "a run with learning_rate=None" in found)
+    quiet(start(), (X, Y), checkpoint=tmp_path, **SAME)

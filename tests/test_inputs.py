@@ -38,7 +38,7 @@ def test_training_on_raw_numbers_is_that_on_standardized_ones(act):
     raw, plain = trained(start, RAW)(RAW), trained(capas.init(net, (4,)), standardized(RAW))(standardized(RAW))
     np.testing.assert_allclose(raw, plain, atol=1e-3)
     assert abs(raw - start(RAW)).max() > 1
-    with pytest.warns(UserWarning, match="inputs of root mean square 1"):
+    with pytest.warns(UserWarning, match="layer '0' makes of these inputs"):
         unaware = trained(replace(capas.init(net, (4,)), inputs={}), RAW)(RAW)
     assert abs(unaware - plain).max() > 1
 
@@ -61,13 +61,21 @@ def test_convolutions_too(bias):
     assert abs(learned - plain(images)).max() > 1
 
 
-def test_without_standardize_all_features_have_one_deviation():
-    """Data of mean 0 and variance 1 in front of a scale of 1/50: the same updates as without it, brought to the unit."""
-    model = capas.init(nn.Dense(2), (4,), data=50 * STANDARD)
-    moments = model.inputs[""]
-    np.testing.assert_allclose(moments["mean"], 50 * STANDARD.mean(0, dtype=np.float64), rtol=1e-5, atol=1e-5)
-    deviation = 50 * STANDARD.var(0, dtype=np.float64).mean() ** 0.5
-    np.testing.assert_allclose(moments["std"], np.full(4, deviation), rtol=1e-6)
+def test_without_standardize_features_count_by_the_size_of_what_there_is():
+    """Normal ones by their deviation; one that is 40 in 1 % of the examples by E d² / E |d| = 40 / 2, not by 4."""
+    rare = np.where(RNG.permutation(5000) < 50, 40.0, 0.0)
+    x = np.stack([7 + 3 * RNG.standard_normal(5000), rare, np.zeros(5000)], 1)
+    with pytest.warns(UserWarning, match="equal in column 2"):
+        moments = capas.init(nn.Dense(2), (3,), data=x).inputs[""]
+    np.testing.assert_allclose(moments["mean"], x.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(moments["std"], [3, (2 / np.pi) ** 0.5 * 20, 1], rtol=0.05)
+
+
+def test_an_optimizer_of_ones_own_sees_standard_inputs_too():
+    net = nn.Sequential(nn.Dense(16), "tanh", nn.Dense(2))
+    raw = trained(capas.init(net, (4,), data=RAW, standardize=True), RAW, optimizer=optax.adam(1e-2))(RAW)
+    plain = trained(capas.init(net, (4,)), standardized(RAW), optimizer=optax.adam(1e-2))(standardized(RAW))
+    np.testing.assert_allclose(raw, plain, atol=2e-3)
 
 
 def test_weights_without_gradients_stay():
@@ -96,7 +104,7 @@ IMAGES = RNG.normal(5, 2, (64, 6, 6, 2)).astype(np.float32)
     ],
 )
 def test_which_layers_read_the_input(net, paths):
-    found = read_inputs(net, (6, 6, 2), InputData(IMAGES, (6, 6, 2)), each=True)
+    found = read_inputs(net, (6, 6, 2), InputData(IMAGES, (6, 6, 2)), standardized=True)
     assert sorted(found) == sorted(paths)
     for moments in found.values():
         np.testing.assert_allclose(moments["mean"], IMAGES.mean((0, 1, 2), dtype=np.float64), rtol=1e-6)
@@ -106,7 +114,7 @@ def test_which_layers_read_the_input(net, paths):
 def test_features_that_are_made_positions_have_the_moments_of_all():
     flat = IMAGES.reshape(64, -1)
     net = nn.Sequential(nn.Reshape((6, 6, 2)), nn.Conv(4, (3, 3)))
-    (moments,) = read_inputs(net, (72,), InputData(flat, (72,)), each=True).values()
+    (moments,) = read_inputs(net, (72,), InputData(flat, (72,)), standardized=True).values()
     np.testing.assert_allclose([moments["mean"][0], moments["std"][0]], [flat.mean(), flat.std()], rtol=1e-5)
 
 

@@ -235,13 +235,13 @@ SHAPES = [
 NUMBERS = [
     (
         lambda: call(nn.Dense(2), jnp.ones((1, 3), jnp.uint8), (3,)),
-        "Dense: expected x of a floating type, got uint8. Scale images first, x / 255; turn categories into "
-        "numbers with nn.Embedding.",
+        "Dense: expected x of a floating type, got uint8. Write x.astype('float32'), and for images x / 255; "
+        "turn categories into numbers with nn.Embedding.",
     ),
     (
         lambda: call(nn.Softmax(), jnp.ones((1, 3), int), (3,)),
-        "Softmax: expected x of a floating type, got int32. Scale images first, x / 255; turn categories "
-        "into numbers with nn.Embedding.",
+        "Softmax: expected x of a floating type, got int32. Write x.astype('float32'), and for images x / 255; "
+        "turn categories into numbers with nn.Embedding.",
     ),
     (
         lambda: call(nn.Sequential(nn.Embedding(3, 2)), jnp.ones((1, 3)), (3,)),

@@ -216,6 +216,14 @@ def test_unknown_losses_check_their_own_targets():
 
 cross, kl = losses.softmax_cross_entropy, losses.kl_divergence
 REFUSED = [
+    *(
+        (
+            lambda targets=targets: cross(OUTPUTS[:, :1], targets),
+            "ShapeError: softmax_cross_entropy: expected outputs of one logit per class, got (6, 1). For yes or no by one "
+            "output use losses.binary_cross_entropy, for numbers losses.mse.",
+        )
+        for targets in (np.zeros(6, int), np.zeros((6, 1)), REAL[:, :1])
+    ),
     (
         lambda: losses.mse(OUTPUTS[:, :1], REAL[:, 0]),
         "ShapeError: mse: expected targets of shape (6, 1), that of the outputs, got (6,). Write targets[..., None]; "

@@ -151,3 +151,17 @@ def test_the_summary_counts_what_the_arrays_hold(model, capsys):
     assert f"{held:,}" in shown
     for text in ("encoder/1", "Dense(5) × 3", "body/block/block", "head", "tanh", "(5,)"):
         assert text in shown
+
+
+@pytest.mark.parametrize("rows", [3, 600])
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_predictions_of_what_is_no_number_are_refused(rows, value):
+    """XLA's programs make 0 of max(NaN, 0) here and there."""
+    model = capas.init(nn.Sequential(nn.Dense(8), "relu", nn.Dense(2)), (4,))
+    x = np.ones((rows, 4), np.float32)
+    x[-1, 2] = value
+    with pytest.raises(DataError) as caught:
+        model.predict(x, batch_size=256)
+    assert str(caught.value) == (
+        f"Model: expected finite numbers, got {value} at x[{rows - 1}, 2]. Remove or fill the missing values first."
+    )

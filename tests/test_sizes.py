@@ -1,6 +1,7 @@
 """Warnings of inputs and targets of the wrong size."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -32,11 +33,10 @@ def texts_of_targets(y, loss):
 
 @pytest.mark.parametrize(("scale", "size"), [(100.0, "1e+02"), (0.02, "0.02")])
 def test_inputs_for_which_the_first_layer_was_not_made(scale, size):
-    x = scale * X / np.square(X).mean() ** 0.5
-    remedy = "Make the model for them, capas.init(..., data=x), or standardize them."
+    x = scale * np.sign(X)
     assert texts_of_inputs(NET, x) == [
-        f"fit: inputs of root mean square {size} give what layer 'body/0' writes a size of {size}; it was made for inputs "
-        f"of about 1. {remedy}"
+        f"fit: layer 'body/0' makes of these inputs a signal of size {size}, where about 1 was meant; their largest "
+        f"feature has a root mean square of {size}. Make the model for them, capas.init(..., data=x), or standardize them."
     ]
     for options in ({"data": x}, {"data": x, "standardize": True}):
         assert not texts_of_inputs(NET, x, **options)
@@ -61,7 +61,24 @@ def test_weights_that_were_made_for_the_inputs():
     assert not texts_of_inputs(NET, 1000 * X, scheme={"body/*": capas.weights.Normal(std=0.0005), "*": "auto"})
 
 
-@pytest.mark.parametrize("loss", [losses.mse, losses.mae, losses.huber])
+def test_one_feature_that_drowns_the_others():
+    """An age beside numbers of 1; and the mean of a year."""
+    for column in (45 + 15 * X[:, :1], 2000 + X[:, :1]):
+        (text,) = texts_of_inputs(NET, np.hstack([column, X[:, 1:]]))
+        assert "layer 'body/0'" in text
+
+
+def test_functions_of_inputs_are_taken_into_account():
+    """What comes out of v / 255 is small for standard inputs, for which the layer was made, and right for raw ones."""
+    net = nn.Sequential(lambda v: v / 255, nn.Dense(16), "relu", nn.Dense(2))
+    raw = RNG.uniform(0, 255, (200, 4)).astype(np.float32)
+    (text,) = texts_of_inputs(net, raw)
+    assert "layer '1'" in text
+    assert not texts_of_inputs(net, raw, data=raw)
+    assert not texts_of_inputs(nn.Sequential("tanh", NET), X)
+
+
+@pytest.mark.parametrize("loss", [losses.mse, losses.mae, losses.huber, partial(losses.huber, delta=2.0)])
 @pytest.mark.parametrize(
     ("mean", "std", "texts"),
     [
@@ -79,6 +96,13 @@ def test_targets_far_from_one(loss, mean, std, texts):
     for text, wanted in zip(found, texts, strict=True):
         assert wanted in text
         assert text.endswith("Train on (y - mean) / std, or use datasets.TablePreparation.")
+
+
+def test_one_target_of_several_and_targets_in_order():
+    y = np.hstack([np.sort(X[:, :1], 0), 12 + X[:, 1:2], X[:, 2:3]])
+    assert len(warned(lambda: capas.fit(capas.init(nn.Dense(3), (4,)), (X, y), loss=losses.mse, **SETTINGS))) == 1
+    late = np.where(np.arange(200)[:, None] < 150, 0.0, 1000.0)
+    assert len(texts_of_targets(late, losses.mse)) == 1
 
 
 def test_targets_that_are_no_numbers_of_the_outputs_unit():

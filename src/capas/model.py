@@ -68,15 +68,18 @@ class Model:
         return y.reshape(*x.shape[:lead], *y.shape[1:])
 
     def predict(self, x: Any, batch_size: int = 512) -> np.ndarray[Any, Any]:
-        """The same for any number of examples `(n, *input_shape)`, a batch at a time, as a NumPy array."""
+        """The same for any number of examples `(n, *input_shape)`, a batch at a time, as a NumPy array.
+
+        Raises `DataError` for NaN and infinity, with the place of the first: programs of XLA may make numbers of them.
+        """
         self.require_input(np.shape(x), 1)
         count = len(x)
         run = partial(_predict if min(count, batch_size) > FEW else _forward, self.network, self.params, self.state)
         if count <= batch_size:
-            return np.asarray(run(np.asarray(x)))
+            return np.asarray(run(_finite(np.asarray(x))))
         starts = range(0, count, batch_size)
-        parts = [np.asarray(run(_fill(np.asarray(x[i : i + batch_size]), batch_size))) for i in starts]
-        return np.concatenate(parts)[:count]
+        batches = (_finite(np.asarray(x[i : i + batch_size]), i) for i in starts)
+        return np.concatenate([np.asarray(run(_fill(batch, batch_size))) for batch in batches])[:count]
 
     def require_input(self, shape: Shape, lead: int) -> None:
         if lead >= 0 and shape[lead:] == self.input_shape:
@@ -138,6 +141,11 @@ FEW = 16
 
 _forward = jax.jit(_apply, static_argnums=0)
 _predict = jit(_apply, static_argnums=0)
+
+
+def _finite(x: np.ndarray[Any, Any], first_row: int = 0) -> np.ndarray[Any, Any]:
+    nn.require.finite_numbers("Model", "x", x, first_row)
+    return x
 
 
 def _fill(x: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:

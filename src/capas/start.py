@@ -44,7 +44,8 @@ def init(
             it, see `capas.train.standardize_inputs`; without them the input counts as standard, with mean 0 and
             variance 1. Columns that are not finite are refused, by name; constant ones warned of.
         standardize: whether their mean and standard deviation, feature by feature, are folded into the first layer,
-            so that the model takes raw data: it starts, and is trained, as that of standardized data would be.
+            so that the model takes raw data: it starts, and is trained, as that of standardized data would be. For
+            features of very different sizes; where most numbers are zero, leave it out.
         metadata: plain JSON values to travel with the model.
 
     Raises `ShapeError` with the path of the first layer that does not fit, and `DataError` for data that do not. Warns
@@ -69,7 +70,7 @@ def init(
     params, state, chosen = drawn(network, key, shape, scheme, data=seen, standardized=standardize)
     _warn_of_growth(chosen)
     why = {path: planned.why for path, planned in chosen.items()}
-    inputs = {} if seen is None else read_inputs(network, shape, seen, each=standardize)
+    inputs = {} if seen is None else read_inputs(network, shape, seen, standardized=standardize)
     return Model(network, shape, params, state, dict(metadata or {}), why, inputs)
 
 
@@ -77,9 +78,9 @@ def _warn_of_growth(chosen: Mapping[str, Planned]) -> None:
     path, worst = max(chosen.items(), key=lambda item: item[1].growth, default=("", None))
     if worst is not None and worst.growth > math.log(MUCH):
         warnings.warn(
-            f"init: in the layers of {path!r} gradients, or deviations of the signal, grow by "
-            f"1e{worst.growth / math.log(10):.1f}, whatever the weights. An even number of units, capas.tailor or "
-            "nn.Residual keep them small.",
+            f"init: in the layers around {path!r} gradients, deviations of the signal, or the part of it that all inputs "
+            f"share, grow by 1e{worst.growth / math.log(10):.1f}, whatever the weights. They do not where units can be "
+            "pairs, which takes even numbers of them and no groups, and less with capas.tailor or nn.Residual.",
             stacklevel=3,
         )
 

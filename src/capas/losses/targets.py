@@ -56,6 +56,13 @@ def signs(name: str, shape: Shape, targets: Array, mask: Array | None) -> None:
 
 def classes_or_distributions(name: str, shape: Shape, targets: Array, mask: Array | None) -> None:
     """Integer classes of shape `(batch, ...)`, or probabilities of the outputs' shape `(batch, ..., classes)`."""
+    if shape[-1:] == (1,):
+        raise ShapeError(
+            name,
+            expected="outputs of one logit per class",
+            got=str(shape),
+            remedy="For yes or no by one output use losses.binary_cross_entropy, for numbers losses.mse.",
+        )
     if len(shape) < 2 or targets.shape not in {shape, shape[:-1]}:
         raise ShapeError(
             name,

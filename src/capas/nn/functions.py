@@ -104,7 +104,9 @@ def named(name: str) -> Function:
         "Activation",
         expected=f"one of {', '.join(sorted(activations))}",
         got=repr(name),
-        remedy="Pass the function itself, or give it a name first: nn.activations['mine'] = function.",
+        remedy="For a softmax write nn.Softmax(); losses from logits want none."
+        if name == "softmax"
+        else "Pass the function itself, or give it a name first: nn.activations['mine'] = function.",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -123,6 +124,21 @@ def positions(layer: Layer, shape: Shape, rank: int | None = None) -> Shape:
     )
 
 
+def finite_numbers(subject: str, name: str, array: Any, first_row: int = 0) -> None:
+    """Numbers without NaN and infinity; the error gives the place of the first one."""
+    if not np.issubdtype(array.dtype, np.floating) or np.isfinite(array.sum(dtype=np.float64)):
+        return
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        row, *rest = (int(i) for i in bad[0])
+        raise DataError(
+            subject,
+            expected="finite numbers",
+            got=f"{array[tuple(bad[0])]} at {name}[{', '.join(map(str, (row + first_row, *rest)))}]",
+            remedy="Remove or fill the missing values first.",
+        )
+
+
 def matches(layer: Layer, x: Array, channels: int, axes: int | None = None) -> None:
     """An array that must be floating, have `axes` axes (batch and channels included), and `channels` channels."""
     if not jnp.issubdtype(x.dtype, jnp.floating):
@@ -130,7 +146,7 @@ def matches(layer: Layer, x: Array, channels: int, axes: int | None = None) -> N
             type(layer).__name__,
             expected="x of a floating type",
             got=str(x.dtype),
-            remedy="Scale images first, x / 255; turn categories into numbers with nn.Embedding.",
+            remedy="Write x.astype('float32'), and for images x / 255; turn categories into numbers with nn.Embedding.",
         )
     if x.ndim == (axes or max(x.ndim, 2)) and x.shape[-1] == channels:
         return

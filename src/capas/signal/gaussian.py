@@ -70,7 +70,10 @@ def _panel(function: Callable[..., Any], mean: float, std: float, low: float, hi
 def is_elementwise(function: Callable[..., Any]) -> bool:
     """Whether the value of a function at every entry depends on that entry alone, and alike; tried on a few numbers."""
     z = jnp.linspace(-1.5, 2.0, 8).reshape(2, 4)
-    whole = np.asarray(function(z))
+    try:
+        whole = np.asarray(function(z))
+    except (TypeError, ValueError):  # what holds an array of another shape
+        return False
     if whole.shape != z.shape:
         return False
     apart = np.asarray([np.asarray(function(v[None, None]))[0, 0] for v in z.ravel()])

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import ArgumentError, DataError
+from ..nn import require
 from ..randomness import Purpose, host_generator
 
 HostArray = np.ndarray[Any, Any]
@@ -31,6 +32,11 @@ class Examples(NamedTuple):
         return Examples(self.x[rows], self.y[rows], self.weights[rows])
 
 
+def spaced(rows: int, count: int) -> HostArray:
+    """Numbers of so many rows, from the first to the last in equal steps; all, if there are no more."""
+    return np.linspace(0, rows - 1, min(rows, count)).astype(int)
+
+
 def examples(data: Any, subject: str = "data") -> Examples:
     """`(x, y)` or `(x, y, weights)` as host arrays of one length, in the precision that JAX will use.
 
@@ -45,6 +51,8 @@ def examples(data: Any, subject: str = "data") -> Examples:
         )
     x, y = (_host(a) for a in data[:2])
     w = _host(data[2]) if len(data) == 3 else np.ones(len(x), np.float32)
+    if w.size and w.min() < 0:
+        raise DataError(subject, expected="weights of at least 0", got=f"{w.min():g}", remedy="Weights count examples.")
     if not len(x) == len(y) == len(w) or len(x) == 0:
         raise DataError(
             subject,
@@ -70,23 +78,27 @@ def _host(values: Any) -> HostArray:
 def _narrow(array: HostArray) -> HostArray:
     from jax.dtypes import canonicalize_dtype
 
-    return array.astype(canonicalize_dtype(array.dtype), copy=False)
+    kind = canonicalize_dtype(array.dtype)
+    if kind != array.dtype and array.dtype.kind in "iu" and array.size:
+        _require_range(array, np.iinfo(kind))
+    return array.astype(kind, copy=False)
 
 
-def require_finite(data: Examples, subject: str = "data", first_row: int = 0) -> None:
+def _require_range(array: HostArray, kind: Any) -> None:
+    low, high = int(array.min()), int(array.max())
+    if low < kind.min or high > kind.max:
+        raise DataError(
+            "data",
+            expected=f"whole numbers from {kind.min} to {kind.max}",
+            got=str(low if low < kind.min else high),
+            remedy="Number symbols and classes from 0; make floating numbers of quantities, x.astype('float32').",
+        )
+
+
+def require_finite(data: Examples, subject: str = "data") -> None:
     """Refuse NaN and infinity, with the place of the first one."""
     for name, array in zip(Examples._fields, data, strict=True):
-        if array.dtype.kind != "f" or np.isfinite(array.sum(dtype=np.float64)):
-            continue
-        bad = np.argwhere(~np.isfinite(array))
-        if len(bad):
-            row, *rest = (int(i) for i in bad[0])
-            raise DataError(
-                subject,
-                expected="finite numbers",
-                got=f"{array[tuple(bad[0])]} at {name}[{', '.join(map(str, (row + first_row, *rest)))}]",
-                remedy="Remove or fill the missing values first.",
-            )
+        require.finite_numbers(subject, name, array)
 
 
 def split(data: Examples, fraction: float, seed: int) -> tuple[Examples, Examples]:

@@ -17,6 +17,7 @@ from .data import ArrayFeed, Examples, StreamFeed, examples, require_finite, seq
 from .early import watch
 from .evaluate import is_arrays, require_fit, require_head
 from .history import History
+from .inputs import standardize_inputs
 from .loop import Callback, Training
 from .metrics import PerExample
 from .optimizer import default_optimizer
@@ -58,7 +59,8 @@ def fit(
         batch_size: examples per step, for arrays. The last batch is filled up with others, so every step has the same
             shape.
         optimizer: any Optax optimizer. By default AdamW with clipping, centred updates, warm-up and cosine
-            decay.
+            decay. If the model was made for data, either sees the first layers as if these were standardized, see
+            `capas.train.standardize_inputs`.
         learning_rate: peak rate of the default optimizer, by default 0.003 and less for more than 3000 steps, see
             `capas.train.peak_rate`; hidden layers of deep networks get less of it, see `capas.train.layer_rates`.
         validation: share of the arrays held out (stratified by class), or data of its own, or None.
@@ -88,6 +90,7 @@ def fit(
         True
     """
     precision = usable(precision)
+    _require_settings(loss, epochs, batch_size, optimizer)
     require_head(model.network, loss)
     feed, held = _feeds(model, data, validation, batch_size, seed, loss)
     if isinstance(feed, ArrayFeed):
@@ -96,11 +99,25 @@ def fit(
     others = {name: metric for name, metric in names.items() if metric is not loss}
     watched = watch(monitor, patience, {"loss": loss, **others}, held is not None)
     steps = None if feed.steps is None else feed.steps * epochs
-    optimizer = _optimizer(model, optimizer, learning_rate, steps)
+    own, optimizer = optimizer, standardize_inputs(_optimizer(model, optimizer, learning_rate, steps), model.inputs)
     objective = Objective(model.network, loss, others, seed, precision)
-    training = Training(model, feed, held, objective, optimizer, epochs, watched, patience, tuple(callbacks))
+    asked = {"learning_rate": learning_rate, "optimizer": "default" if own is None else "given"}
+    training = Training(model, feed, held, objective, optimizer, epochs, watched, patience, tuple(callbacks), asked)
     with Display(epochs, feed.steps, quiet=not progress) as display:
         return training.run(display, checkpoint)
+
+
+def _require_settings(loss: Any, epochs: Any, batch_size: Any, optimizer: Any) -> None:
+    """Refuse what cannot be meant, before anything is read."""
+    for name, number in {"epochs": epochs, "batch_size": batch_size}.items():
+        if not (isinstance(number, (int, np.integer)) and number >= 1):
+            expected, remedy = f"{name} of at least 1", "Give a whole number."
+            raise ArgumentError("fit", expected=expected, got=repr(number), remedy=remedy)
+    if not callable(loss):
+        raise ArgumentError("fit", expected="a loss function", got=repr(loss), remedy="For example loss=losses.mse.")
+    if optimizer is not None and not hasattr(optimizer, "update"):
+        remedy = "For example optimizer=optax.adam(1e-3); without one there is a default."
+        raise ArgumentError("fit", expected="an Optax optimizer", got=repr(optimizer), remedy=remedy)
 
 
 def _feeds(

@@ -27,7 +27,7 @@ def standardize_inputs(optimizer: optax.GradientTransformation, inputs: Inputs) 
     convolutions the sums are over the window, too; layers without a bias keep the mean.
 
     Args:
-        optimizer: any of Optax.
+        optimizer: any of Optax. `fit` does this to the one that it uses.
         inputs: by the path of a layer the "mean" and "std" of its features, as in `Model.inputs`. Fewer numbers than
             features repeat: those of channels, at every position.
 
@@ -46,6 +46,8 @@ def standardize_inputs(optimizer: optax.GradientTransformation, inputs: Inputs) 
         >>> round(float(weight), 4), float(bias)  # the standard input is 1: both move the output by 1
         (-0.02, 1.0)
     """
+    if not inputs:
+        return optimizer
     standard, raw = partial(_each, inputs, _standard), partial(_each, inputs, _raw)
 
     def update(updates: Any, state: Any, params: Any) -> tuple[Any, Any]:

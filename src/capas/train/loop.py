@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -15,8 +16,8 @@ import optax
 
 from ..model import Model
 from ..nn import to_json
-from .checkpoint import Checkpoint
-from .data import ArrayFeed, Examples, HostArray, StreamFeed
+from .checkpoint import Checkpoint, digest
+from .data import ArrayFeed, Examples, HostArray, StreamFeed, spaced
 from .early import Best, Watch
 from .evaluate import measure
 from .finite import diagnose, is_finite
@@ -29,6 +30,9 @@ Callback = Callable[[Record, Model], bool | None]
 
 ROWS_PER_CALL = 65_536
 """Examples in the steps of one compiled call, at most."""
+
+COMPARED = 1_000
+"""Examples by which the data of a run that is continued are known again."""
 
 STEPS_PER_CHUNK = 16
 """Of batches that are not in memory."""
@@ -64,6 +68,7 @@ class Training:
     watch: Watch
     patience: int | None
     callbacks: tuple[Callback, ...]
+    asked: Mapping[str, Any]
 
     def run(self, display: Display, folder: str | os.PathLike[str] | None) -> tuple[Model, History]:
         """All epochs, from the newest checkpoint if there is one."""
@@ -94,10 +99,14 @@ class Training:
         return 1 + len(self.objective.metrics)
 
     def _identity(self) -> dict[str, Any]:
-        run = {"network": to_json(self.model.network), "seed": self.objective.seed, "epochs": self.epochs}
-        run["monitor"] = self.watch.name
+        """What must be the same for a run to be continued, as plain JSON values."""
+        objective = self.objective
+        run = {"network": to_json(self.model.network), "seed": objective.seed, "epochs": self.epochs}
+        run |= {"monitor": self.watch.name, "precision": objective.precision, **self.asked}
+        run |= {"loss": _name(objective.loss), "weights": digest(self.model.params)}
         if isinstance(self.feed, ArrayFeed):
-            run.update(examples=self.feed.data.rows, batch_size=self.feed.batch_size)
+            run |= {"examples": self.feed.data.rows, "batch_size": self.feed.batch_size}
+            run["data"] = digest(self.feed.data.take(spaced(self.feed.data.rows, COMPARED)))
         return run
 
     def _resident(self) -> ArrayFeed | None:
@@ -174,6 +183,13 @@ class Training:
         error = diagnose(self.objective, good, runner.batch(chunk, bad))
         error.model, error.history = self._model(good.params, good.state), history
         raise error
+
+
+def _name(function: Any) -> str:
+    """What a function is called, the same in every process, with the arguments that it holds."""
+    if isinstance(function, partial):
+        return f"{_name(function.func)} {function.args} {function.keywords}"
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def _rows(order: HostArray, pace: Pace) -> Iterator[tuple[HostArray, int]]:

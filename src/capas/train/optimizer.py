@@ -13,7 +13,6 @@ from ..weights.powers import Powers
 from ..weights.reader import read_streams
 from ..weights.reading import is_asymmetric
 from ..weights.streams import Kernel
-from .inputs import standardize_inputs
 from .updates import centre_updates, decay_weights, kernel_rate, scale_updates
 
 RATE = 3e-3
@@ -38,11 +37,9 @@ def default_optimizer(model: Model, steps: int, learning_rate: float | None) -> 
 
     Gradients clipped at norm 1; kernels decay by `layer_decays` times the rate, biases and what normalization learns do
     not; kernels behind activations that are not odd have centred updates, and hidden ones the rate of `layer_rates`; a
-    warm-up to `peak_rate` over a tenth of the steps and a cosine decay to zero. Models that were made for data learn as
-    if these were standardized, see `standardize_inputs`.
+    warm-up to `peak_rate` over a tenth of the steps and a cosine decay to zero.
     """
-    chain = optax.chain(*parts(model, steps, learning_rate).values())
-    return standardize_inputs(chain, model.inputs) if model.inputs else chain
+    return optax.chain(*parts(model, steps, learning_rate).values())
 
 
 def parts(model: Model, steps: int, learning_rate: float | None) -> dict[str, optax.GradientTransformation]:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 
 from .. import losses
 from ..model import Model
-from ..weights.inputs import input_kernels
-from .data import Examples, HostArray
+from ..weights.data import read
+from ..weights.inputs import first_kernels
+from ..weights.reading import Reading
+from ..weights.streams import Kernel
+from .data import Examples, HostArray, spaced
 from .metrics import PerExample
 
-FAR = 10.0
-"""Sizes up to it, and down to its inverse, are taken as they are."""
+FAR, STRONG = 10.0, 3.0
+"""Sizes of features and targets up to the first, and down to its inverse, are taken as they are; so are signals up to
+the second."""
 
-ROWS = 1_000
-"""Examples that are looked at."""
+ROWS, SEEN = 1_000, 1_000_000
+"""Examples that are looked at, and numbers in them."""
 
 NUMBERS = (losses.mse, losses.mae, losses.huber)
 """Losses for which an output is a number in the unit of the targets."""
@@ -27,29 +31,51 @@ NUMBERS = (losses.mse, losses.mae, losses.huber)
 
 def warn_of_sizes(model: Model, data: Examples, loss: PerExample) -> None:
     """Warn where inputs were not what a first layer was made for, and where targets of numbers are not of about 1."""
-    for text in (*_inputs(model, data.x[:ROWS]), *(_targets(data.y[:ROWS]) if loss in NUMBERS else ())):
+    rows = spaced(data.rows, min(ROWS, SEEN // math.prod(data.x.shape[1:]) + 1))
+    while isinstance(loss, partial):
+        loss = loss.func
+    targets = _targets(np.asarray(data.y[rows], np.float64)) if loss in NUMBERS else ()
+    for text in (*_inputs(model, data.x[rows]), *targets):
         warnings.warn(f"fit: {text}", stacklevel=3)
 
 
 def _inputs(model: Model, x: HostArray) -> Iterator[str]:
-    size = _size(x)
-    for path, kernel in input_kernels(model.network, model.input_shape).items():
+    for path, kernel in first_kernels(model.network, model.input_shape).items():
+        if path in model.inputs:
+            continue
+        seen = np.asarray(read(Reading(kernel.reads.functions), x), np.float64)
         weight = reduce(lambda tree, name: tree[name], filter(None, path.split("/")), model.params)["weight"]
-        gives = size * _size(weight) * math.sqrt(kernel.parameter.fan_in)
-        if path not in model.inputs and _is_far(size) and _is_far(gives):
+        gives = _size(seen) * _size(weight) * math.sqrt(kernel.parameter.fan_in)
+        if _is_strange(seen, gives, kernel):
             yield (
-                f"inputs of root mean square {size:.2g} give what layer {path!r} writes a size of {gives:.2g}; it was "
-                "made for inputs of about 1. Make the model for them, capas.init(..., data=x), or standardize them."
+                f"layer {path!r} makes of these inputs a signal of size {gives:.2g}, where about 1 was meant; their "
+                f"largest feature has a root mean square of {_largest(x):.2g}. Make the model for them, "
+                "capas.init(..., data=x), or standardize them."
             )
 
 
+def _is_strange(seen: HostArray, gives: float, kernel: Kernel) -> bool:
+    """Whether a signal is neither what the layer was made for, nor of the usual size."""
+    if kernel.reads.functions:
+        return _is_far(gives)
+    return (_largest(seen) > FAR and gives > STRONG) or (0 < _size(seen) < 1 / FAR and gives < 1 / FAR)
+
+
 def _targets(y: HostArray) -> Iterator[str]:
-    mean, std = float(np.mean(y, dtype=np.float64)), float(np.std(y, dtype=np.float64))
-    if std > 0 and (math.hypot(mean, std) > FAR or std < 1 / FAR):
+    columns = y.reshape(-1, y.shape[-1] if y.ndim > 1 else 1)
+    means, stds = columns.mean(0), columns.std(0)
+    worst = int(np.argmax(np.hypot(means, stds)))
+    mean, std = means[worst], stds[worst]
+    if math.hypot(mean, std) > FAR or 0 < stds.max() < 1 / FAR:
         yield (
             f"targets of mean {mean:.3g} and standard deviation {std:.2g}; outputs begin at 0 with variance 0.1, and "
             "numbers of about 1 are learned best. Train on (y - mean) / std, or use datasets.TablePreparation."
         )
+
+
+def _largest(x: HostArray) -> float:
+    """The root mean square of the largest feature."""
+    return math.sqrt(np.square(np.asarray(x, np.float64)).reshape(-1, x.shape[-1]).mean(0).max())
 
 
 def _size(numbers: HostArray) -> float:

@@ -29,6 +29,8 @@ NARROW = 1e-5
 NOISE = 16 * float(np.finfo(np.float64).eps)
 """How far apart, against their size, numbers may be that only the rounding of float64 keeps from being equal."""
 
+TINY = float(np.finfo(np.float64).tiny)
+
 LARGEST = 1e30
 """Root mean squares up to it, and down to its inverse, can be undone by weights in float32, also of many inputs."""
 
@@ -77,9 +79,14 @@ class InputData:
         object.__setattr__(self, "std", np.where(equal, np.maximum(abs(mean), 1.0), std))
 
     @property
-    def spread(self) -> float:
-        """Root mean square of what is left of a number when the mean of its feature is taken off; 1 if nothing is."""
-        return math.sqrt(np.asarray(self.examples).var(0, dtype=np.float64).mean()) or 1.0
+    def size(self) -> Numbers:
+        r"""How large the deviations of every feature are where there are some: $\sqrt{2/\pi}\; E d^2 / E |d|$.
+
+        Of normal numbers that is the standard deviation. Of a feature that is zero but for a few examples it is about
+        the size of these, where the standard deviation is near zero.
+        """
+        deviations = np.abs((np.asarray(self.examples) - self.mean) / self.std).mean(0, dtype=np.float64)
+        return np.where(deviations > 0, math.sqrt(2 / math.pi) * self.std / np.maximum(deviations, TINY), self.std)
 
     def power(self, reading: Reading) -> float:
         """Mean square of what a kernel reads of the examples, in float64: squares in float32 overflow at 2e19.
@@ -87,7 +94,7 @@ class InputData:
         Raises `ArgumentError` where it is zero, or nothing that weights in float32 could undo.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            power = float(np.square(_read(reading, self.examples)).mean())
+            power = float(np.square(read(reading, self.examples)).mean())
         if not 1 / LARGEST <= math.sqrt(power) <= LARGEST:
             raise _powerless(reading, power)
         return power
@@ -163,7 +170,7 @@ def _equal(columns: Numbers, names: Sequence[Any]) -> Numbers:
     return equal
 
 
-def _read(reading: Reading, examples: ArrayLike) -> Numbers:
+def read(reading: Reading, examples: ArrayLike) -> Numbers:
     """What a kernel reads of the examples: computed in float64, if the functions can."""
     try:
         with jax.enable_x64(True):

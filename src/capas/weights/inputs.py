@@ -19,14 +19,15 @@ Inputs = dict[str, dict[str, Array]]
 """By the path of a layer its "mean" and "std", one number for every feature, for every channel, or for all."""
 
 
-def read_inputs(network: Layer, shape: Shape, data: InputData, *, each: bool) -> Inputs:
+def read_inputs(network: Layer, shape: Shape, data: InputData, *, standardized: bool) -> Inputs:
     """The moments of examples, for dense layers and convolutions that read them as they are, or with branches added.
 
     Args:
         network: the description.
         shape: of one example.
         data: the examples.
-        each: whether every feature has a standard deviation of its own; else all have the root of their mean square.
+        standardized: whether the features count by their standard deviations, as they do where these are folded into
+            the weights; else by their `size`, so that those which are mostly zero are not taken for small ones.
 
     Example:
         >>> import numpy as np
@@ -35,22 +36,25 @@ def read_inputs(network: Layer, shape: Shape, data: InputData, *, each: bool) ->
         >>> from capas.weights.inputs import read_inputs
         >>> seen = InputData(np.array([[0.0, 1.0], [2.0, 7.0]]), (2,))
         >>> net = nn.Sequential(nn.Dense(8), "relu", nn.Dense(2))
-        >>> [(path, *moments.values()) for path, moments in read_inputs(net, (2,), seen, each=True).items()]
+        >>> [(path, *found.values()) for path, found in read_inputs(net, (2,), seen, standardized=True).items()]
         [('0', Array([1., 4.], dtype=float32), Array([1., 3.], dtype=float32))]
     """
-    std = data.std if each else np.full_like(data.std, data.spread)
-    kernels = input_kernels(network, shape)
-    return {path: _moments(data.mean, std, kernel) for path, kernel in kernels.items()}
+    std = data.std if standardized else data.size
+    return {path: _moments(data.mean, std, kernel) for path, kernel in input_kernels(network, shape).items()}
 
 
 def input_kernels(network: Layer, shape: Shape) -> dict[str, Kernel]:
     """The kernels of these layers, by the paths of the layers."""
+    return {path: kernel for path, kernel in first_kernels(network, shape).items() if not kernel.reads.functions}
+
+
+def first_kernels(network: Layer, shape: Shape) -> dict[str, Kernel]:
+    """Those, and kernels that read functions of the input."""
     return {path.rpartition("/")[0]: k for path, k in read_streams(network, shape).items() if _reads_input(k)}
 
 
 def _reads_input(kernel: Kernel) -> bool:
-    before = kernel.reads
-    bare = before.is_input and not before.functions and not before.mixed
+    bare = kernel.reads.is_input and not kernel.reads.mixed
     return bare and kernel.copies == 1 and kernel.parameter.groups == 1 and isinstance(kernel.layer, (Dense, Conv))
 
 
