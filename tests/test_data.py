@@ -1,6 +1,7 @@
 """The feeds of training: every example once, one shape, nothing bad let through."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from capas.errors import ArgumentError, DataError
@@ -95,6 +96,15 @@ def test_numbers_that_would_wrap_around_and_negative_weights_are_refused():
     assert message(DataError, lambda: examples((np.ones((2, 1)), np.ones(2), np.array([1.0, -2.0])))) == (
         "data: expected weights of at least 0, got -2. Weights count examples."
     )
+
+
+def test_frames_of_several_types_are_numbers():
+    frame = pd.DataFrame({"age": [30.5, 40.0], "member": [True, False], "visits": [3, 4]})
+    x = examples((frame, np.ones(2))).x
+    assert x.dtype == np.float32
+    np.testing.assert_array_equal(x, [[30.5, 1, 3], [40, 0, 4]])
+    with pytest.raises(DataError, match="got an array of object"):
+        examples((np.array([[1.0, None]], object), np.ones(1)))
 
 
 def test_the_first_bad_number_is_named():

@@ -416,7 +416,9 @@ def test_where_no_variance_is_good_it_is_told():
     net = nn.Sequential(nn.Dense(63), nn.Repeat(nn.Sequential("sigmoid", nn.Dense(63)), 100), "sigmoid", WIDE)
     told = "no pairs: an odd number of units; gradients or deviations grow by 1e83.8, whatever the variance"
     assert choices(net, (63,), "auto")["3/weight"].why == f"orthogonal; {told}"
-    with pytest.warns(UserWarning, match="in the layers around '1/block/1/weight' gradients.* grow by 1e83.8, whatever"):
+    with pytest.warns(
+        UserWarning, match="in the layers around '1/block/1/weight' gradients.* grow by 1e83.8, whatever"
+    ):
         capas.init(net, (63,))
 
 

@@ -78,9 +78,9 @@ def _warn_of_growth(chosen: Mapping[str, Planned]) -> None:
     path, worst = max(chosen.items(), key=lambda item: item[1].growth, default=("", None))
     if worst is not None and worst.growth > math.log(MUCH):
         warnings.warn(
-            f"init: in the layers around {path!r} gradients, deviations of the signal, or the part of it that all inputs "
-            f"share, grow by 1e{worst.growth / math.log(10):.1f}, whatever the weights. They do not where units can be "
-            "pairs, which takes even numbers of them and no groups, and less with capas.tailor or nn.Residual.",
+            f"init: in the layers around {path!r} gradients, deviations of the signal, or the part of it that all "
+            f"inputs share, grow by 1e{worst.growth / math.log(10):.1f}, whatever the weights. They do not where units "
+            "can be pairs, which takes even numbers of them and no groups, and less with capas.tailor or nn.Residual.",
             stacklevel=3,
         )
 

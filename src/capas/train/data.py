@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,6 +66,8 @@ def examples(data: Any, subject: str = "data") -> Examples:
 
 def _host(values: Any) -> HostArray:
     array = values if isinstance(values, np.memmap) else np.asarray(values)
+    if array.dtype == object and all(isinstance(value, Real) for value in array.flat):
+        array = array.astype(np.float32)  # a data frame of numbers of several types
     if array.dtype == object or array.dtype.kind in "USM":
         raise DataError(
             "data",
