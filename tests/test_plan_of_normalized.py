@@ -1,6 +1,7 @@
 """Plans of networks with normalization: no gradient grows, wherever the activation stands."""
 
 import math
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -156,3 +157,20 @@ def test_two_normalizations_take_the_mean_off_if_one_does():
     net = nn.Sequential(dense(512), *["relu", nn.LayerNorm(), nn.RMSNorm(), dense(512)] * 5)
     y = capas.init(net, (512,))(jax.random.normal(KEY, (128, 512)))
     assert float(jnp.square(y).mean()) == pytest.approx(0.1, rel=0.05)
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_what_all_examples_share_does_not_outlive_a_batch_normalization(loop):
+    """ReLU without pairs: gradients grow by pi/(pi - 1) a layer (Yang et al. 2019); sigmoid's hardly, so no warning."""
+
+    def network(act):
+        block = nn.Sequential(nn.BatchNorm(), act, nn.Dense(63))
+        body = [nn.Repeat(block, 30)] if loop else [block] * 30
+        return nn.Sequential(nn.Dense(63), *body, nn.BatchNorm(), nn.Dense(4))
+
+    with pytest.warns(UserWarning, match=f"grow by 1e{30 * math.log10(math.pi / (math.pi - 1)):.1f}"):
+        capas.init(network("relu"), (16,))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for act in "sigmoid", "softplus":
+            capas.init(network(act), (16,))

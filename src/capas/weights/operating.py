@@ -27,17 +27,32 @@ LIMIT = math.log(BUDGET) + 1e-9
 
 
 @lru_cache(maxsize=256)
-def log_growth(reading: Reading) -> Numbers:
-    r"""What one layer does, at each of `POWERS`: the log of the largest of three factors.
+def _factors(reading: Reading) -> tuple[Numbers, Numbers, Numbers]:
+    r"""What one layer does, at each of `POWERS`, with $f$ what is read and weights that keep the variance q.
 
-    With $f$ what is read and weights that keep the variance q: $\chi = q\,E f'^2 / E f^2$, by which gradient power
-    grows; $Q' = \sqrt q\,E[z f f'] / E f^2$, by which a deviation of the variance does; $1/(1 - a)$ with $a = (E f)^2 /
-    E f^2$, by which the share of the power shrinks that depends on the input.
+    $\chi = q\,E f'^2 / E f^2$, by which gradient power grows; $Q' = \sqrt q\,E[z f f'] / E f^2$, by which a deviation
+    of the variance does; $1/(1 - a)$ with $a = (E f)^2 / E f^2$, by which the share of the power shrinks that depends
+    on the input.
     """
     mean, second, steepness, along = moments(reading, POWERS)
     with np.errstate(all="ignore"):
-        factors = POWERS * steepness / second, along / second, 1 / np.maximum(1 - mean**2 / second, 1e-12)
-        found = np.log(np.maximum.reduce(factors))
+        return POWERS * steepness / second, along / second, 1 / np.maximum(1 - mean**2 / second, 1e-12)
+
+
+def log_growth(reading: Reading) -> Numbers:
+    """The log of the largest of the three factors of a layer, at each of `POWERS`."""
+    return _log(np.maximum.reduce(_factors(reading)))
+
+
+def log_growth_in_batches(reading: Reading) -> Numbers:
+    r"""The same with a batch normalization behind the layer: $\chi/(1 - a)$, as it brings the rest back to power 1."""
+    chi, _, lost = _factors(reading)
+    return _log(chi * lost)
+
+
+def _log(factors: Numbers) -> Numbers:
+    with np.errstate(all="ignore"):
+        found = np.log(factors)
     return np.where(np.isfinite(found), np.maximum(found, 0.0), np.inf)
 
 
@@ -84,6 +99,12 @@ def setting(readings: Sequence[tuple[Reading, int]], least: float = 0.0) -> Sett
     low, high = total[last], total[last + 1]
     share = (math.log(BUDGET) - low) / (high - low) if math.isfinite(high) else 0.0
     return Setting(float(POWERS[last] * (POWERS[last + 1] / POWERS[last]) ** share), math.log(BUDGET))
+
+
+def growth_at(power: float, layers: Sequence[tuple[Reading, int, bool]]) -> float:
+    """The log of the growth over layers at a variance: what is read, by how many, and before a batch normalization."""
+    at = int(np.argmin(abs(POWERS - power)))
+    return sum(copies * float((log_growth_in_batches if batch else log_growth)(r)[at]) for r, copies, batch in layers)
 
 
 @lru_cache(maxsize=256)

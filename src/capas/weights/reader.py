@@ -137,6 +137,7 @@ class _Reader(Branches):
         behind = begun(before, scale)
         if not before.functions:
             before.stream.root.normalized = True
+            before.stream.root.batch |= isinstance(layer, BatchNorm)
             return behind
         normalized = before.normalized if before.is_centred else layer
         return replace(behind, functions=before.functions, arrives=before.arrives, normalized=normalized)

@@ -18,11 +18,13 @@ class Stream:
         blocked: why the units cannot be pairs; empty if they can.
         ends: its power where it is the network's output; None where it is not.
         normalized: whether a normalization reads it as it is; its power is 1 then.
+        batch: whether a batch normalization does, which also takes off what all examples have in common.
     """
 
     blocked: str = ""
     ends: float | None = None
     normalized: bool = False
+    batch: bool = False
     _into: Stream | None = None
 
     @property
@@ -39,7 +41,7 @@ class Stream:
         if one is not two:
             two._into = one
             one.blocked, one.ends = one.blocked or two.blocked, two.ends if one.ends is None else one.ends
-            one.normalized = one.normalized or two.normalized
+            one.normalized, one.batch = one.normalized or two.normalized, one.batch or two.batch
         return one
 
 
