@@ -52,6 +52,12 @@ def paths(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield path, tree[name]
 
 
+def found(tree: Mapping[str, Any], path: str) -> Any:
+    """What stands at a path of a nested dict."""
+    name, _, rest = path.partition("/")
+    return found(tree[name], rest) if path else tree
+
+
 def changed(tree: Mapping[str, Any], path: str, change: Callable[[Any], Any]) -> Any:
     """A nested dict in which what stands at a path is another, a function of it."""
     name, _, rest = path.partition("/")

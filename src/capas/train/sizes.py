@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from functools import partial, reduce
+from functools import partial
 
 import numpy as np
 
 from .. import losses
 from ..model import Model
+from ..nn.walk import found
 from ..weights.data import read
 from ..weights.inputs import first_kernels
 from ..weights.reading import Reading
@@ -44,8 +45,7 @@ def _inputs(model: Model, x: HostArray) -> Iterator[str]:
         if path in model.inputs:
             continue
         seen = np.asarray(read(Reading(kernel.reads.functions), x), np.float64)
-        weight = reduce(lambda tree, name: tree[name], filter(None, path.split("/")), model.params)["weight"]
-        gives = _size(seen) * _size(weight) * math.sqrt(kernel.parameter.fan_in)
+        gives = _size(seen) * _size(found(model.params, path)["weight"]) * math.sqrt(kernel.parameter.fan_in)
         if _is_strange(seen, gives, kernel):
             yield (
                 f"layer {path!r} makes of these inputs a signal of size {gives:.2g}, where about 1 was meant; their "

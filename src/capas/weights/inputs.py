@@ -44,12 +44,12 @@ def read_inputs(network: Layer, shape: Shape, data: InputData, *, standardized: 
 
 
 def input_kernels(network: Layer, shape: Shape) -> dict[str, Kernel]:
-    """The kernels of these layers, by the paths of the layers."""
+    """Of dense layers and convolutions that read the input as it is: their kernels, by the paths of the layers."""
     return {path: kernel for path, kernel in first_kernels(network, shape).items() if not kernel.reads.functions}
 
 
 def first_kernels(network: Layer, shape: Shape) -> dict[str, Kernel]:
-    """Those, and kernels that read functions of the input."""
+    """Of those, and of such that read functions of the input."""
     return {path.rpartition("/")[0]: k for path, k in read_streams(network, shape).items() if _reads_input(k)}
 
 
