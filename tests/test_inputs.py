@@ -64,11 +64,11 @@ def test_convolutions_too(bias):
 def test_without_standardize_features_count_by_the_size_of_what_there_is():
     """Normal ones by their deviation; one that is 40 in 1 % of the examples by E d² / E |d| = 40 / 2, not by 4."""
     rare = np.where(RNG.permutation(5000) < 50, 40.0, 0.0)
-    x = np.stack([7 + 3 * RNG.standard_normal(5000), rare, np.zeros(5000)], 1)
-    with pytest.warns(UserWarning, match="equal in column 2"):
-        moments = capas.init(nn.Dense(2), (3,), data=x).inputs[""]
+    x = np.stack([7 + 3 * RNG.standard_normal(5000), rare, np.zeros(5000), np.full(5000, 0.1)], 1)
+    with pytest.warns(UserWarning, match="equal in columns 2, 3"):
+        moments = capas.init(nn.Dense(2), (4,), data=x).inputs[""]
     np.testing.assert_allclose(moments["mean"], x.mean(0), rtol=1e-6)
-    np.testing.assert_allclose(moments["std"], [3, (2 / np.pi) ** 0.5 * 20, 1], rtol=0.05)
+    np.testing.assert_allclose(moments["std"], [3, (2 / np.pi) ** 0.5 * 20, 1, 1], rtol=0.05)
 
 
 def test_an_optimizer_of_ones_own_sees_standard_inputs_too():

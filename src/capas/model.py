@@ -20,7 +20,7 @@ from .errors import DataError, ShapeError
 from .files import read, write
 from .nn.layer import Layer
 from .nn.parameter import Shape, Tree
-from .nn.walk import paths, walk
+from .nn.walk import found, paths, walk
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,29 +181,26 @@ def load(path: str | os.PathLike[str]) -> Model:
     declared = {"params": network.parameters(shape), "state": network.statistics(shape)}
     wanted = {name: (*p.copies, *p.shape) for name, p in paths(declared)}
     inputs = _inputs(arrays)
-    found = {name: tuple(a.shape) for name, a in arrays.items()}
-    if wanted != found:
-        odd = sorted(set(wanted.items()) ^ set(found.items()))[0][0]
+    shapes = {name: tuple(a.shape) for name, a in arrays.items()}
+    if wanted != shapes:
+        odd = sorted(set(wanted.items()) ^ set(shapes.items()))[0][0]
         raise DataError(
             os.fspath(path),
             expected=f"an array {odd!r} of shape {wanted[odd]}" if odd in wanted else f"no array {odd!r}",
-            got=str(found.get(odd, "none")),
+            got=str(shapes.get(odd, "none")),
             remedy="The file is damaged or was edited; save the model again.",
         )
     tree = jax.tree.map(lambda p: None, declared)
     for name, array in arrays.items():
-        *parents, last = name.split("/")
-        node = tree
-        for parent in parents:
-            node = node[parent]
-        node[last] = array
+        parent, _, last = name.rpartition("/")
+        found(tree, parent)[last] = array
     return Model(network, shape, tree["params"], tree["state"], header["metadata"], header.get("drawn", {}), inputs)
 
 
 def _inputs(arrays: dict[str, Array]) -> dict[str, dict[str, Array]]:
     """Take the moments of the input out of the arrays."""
-    found: dict[str, dict[str, Array]] = {}
+    inputs: dict[str, dict[str, Array]] = {}
     for name in [name for name in arrays if name.startswith("inputs/")]:
         path, _, moment = name.removeprefix("inputs/").rpartition("/")
-        found.setdefault(path, {})[moment] = arrays.pop(name)
-    return found
+        inputs.setdefault(path, {})[moment] = arrays.pop(name)
+    return inputs

@@ -11,6 +11,7 @@ from .classification import focal as focal
 from .classification import hinge as hinge
 from .classification import kl_divergence as kl_divergence
 from .classification import softmax_cross_entropy as softmax_cross_entropy
+from .contract import bare as bare
 from .contract import check_targets as check_targets
 from .contract import from_logits as from_logits
 from .contract import mean as mean

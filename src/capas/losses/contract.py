@@ -37,9 +37,22 @@ def contract(check: Check, *, logits: bool) -> Callable[[Loss], Loss]:
     return declare
 
 
-def _declared(loss: Loss) -> tuple[str, _Contract | None]:
+def bare(loss: Loss) -> Loss:
+    """A loss without the arguments that `functools.partial` holds for it.
+
+    Example:
+        >>> from functools import partial
+        >>> from capas import losses
+        >>> losses.bare(partial(losses.huber, delta=2.0)) is losses.huber
+        True
+    """
     while isinstance(loss, functools.partial):
         loss = loss.func
+    return loss
+
+
+def _declared(loss: Loss) -> tuple[str, _Contract | None]:
+    loss = bare(loss)
     return getattr(loss, "__name__", repr(loss)), _contracts.get(loss)
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Array
 
 from .. import losses
 from ..compiler import jit
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError
 from ..model import Model
 from ..nn import Activation, Sequential, Softmax
 from ..nn.layer import Layer
@@ -74,7 +74,7 @@ def _sums(
 ) -> tuple[Array, Array]:
     params, x = cast((params, batch.x), precision)
     outputs, _ = network.apply(params, state, x)
-    values = jnp.stack([m(outputs, batch.y) for m in metrics])
+    values = jnp.stack([metrics_.values(m, outputs, batch.y) for m in metrics])
     return jnp.where(batch.weights > 0, values * batch.weights, 0).sum(1), batch.weights.sum()
 
 
@@ -87,16 +87,7 @@ def require_fit(network: Layer, shape: Shape, loss: PerExample, data: Examples) 
     """Refuse inputs that are not the network's, and targets that the loss does not take, before anything runs."""
     if data.x.shape[1:] != shape:
         Model(network, shape, {}, {}).require_input(data.x.shape, 1)
-    outputs = (data.rows, *network.output_shape(shape))
-    losses.check_targets(loss, outputs, data.y)
-    values = jax.eval_shape(loss, jax.ShapeDtypeStruct(outputs, jnp.float32), data.y)
-    if values.shape != (data.rows,):
-        raise ShapeError(
-            getattr(loss, "__name__", repr(loss)),
-            expected=f"a loss for each of the {data.rows} examples, shape ({data.rows},)",
-            got=str(values.shape),
-            remedy="Compare outputs and targets of one shape, and average over the axes behind the first.",
-        )
+    losses.check_targets(loss, (data.rows, *network.output_shape(shape)), data.y)
 
 
 def require_head(network: Layer, loss: Callable[..., Any]) -> None:

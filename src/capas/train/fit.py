@@ -99,9 +99,9 @@ def fit(
     others = {name: metric for name, metric in names.items() if metric is not loss}
     watched = watch(monitor, patience, {"loss": loss, **others}, held is not None)
     steps = None if feed.steps is None else feed.steps * epochs
-    own, optimizer = optimizer, standardize_inputs(_optimizer(model, optimizer, learning_rate, steps), model.inputs)
+    asked = {"learning_rate": learning_rate, "optimizer": "default" if optimizer is None else "given"}
+    optimizer = standardize_inputs(_optimizer(model, optimizer, learning_rate, steps), model.inputs)
     objective = Objective(model.network, loss, others, seed, precision)
-    asked = {"learning_rate": learning_rate, "optimizer": "default" if own is None else "given"}
     training = Training(model, feed, held, objective, optimizer, epochs, watched, patience, tuple(callbacks), asked)
     with Display(epochs, feed.steps, quiet=not progress) as display:
         return training.run(display, checkpoint)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from .. import losses
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ShapeError
 
 PerExample = Callable[[Array, Array], Array]
 
@@ -37,6 +36,19 @@ def _per_example(hits: Array) -> Array:
     return hits.astype(jnp.float32).reshape(len(hits), -1).mean(1)
 
 
+def values(function: PerExample, outputs: Array, targets: Array) -> Array:
+    """What a loss or metric gives; refused, by its name, if it is not one number per example."""
+    found, count = function(outputs, targets), len(outputs)
+    if found.shape == (count,):
+        return found
+    raise ShapeError(
+        getattr(function, "__name__", repr(function)),
+        expected=f"a value for each of the {count} examples, shape ({count},)",
+        got=str(found.shape),
+        remedy="Compare outputs and targets of one shape, and average over the axes behind the first.",
+    )
+
+
 named: dict[str, PerExample] = {
     "accuracy": accuracy,
     "top_5_accuracy": top_5_accuracy,
@@ -48,7 +60,7 @@ named: dict[str, PerExample] = {
 
 def defaults(loss: Callable[..., Any]) -> tuple[str, ...]:
     """What to report where nothing was asked for: the accuracy that goes with a classification loss."""
-    base = loss.func if isinstance(loss, partial) else loss
+    base = losses.bare(loss)
     accuracies = {losses.softmax_cross_entropy: "accuracy", losses.binary_cross_entropy: "binary_accuracy"}
     return ("loss", accuracies[base]) if base in accuracies else ("loss",)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 
@@ -33,9 +32,7 @@ NUMBERS = (losses.mse, losses.mae, losses.huber)
 def warn_of_sizes(model: Model, data: Examples, loss: PerExample) -> None:
     """Warn where inputs were not what a first layer was made for, and where targets of numbers are not of about 1."""
     rows = spaced(data.rows, min(ROWS, SEEN // math.prod(data.x.shape[1:]) + 1))
-    while isinstance(loss, partial):
-        loss = loss.func
-    targets = _targets(np.asarray(data.y[rows], np.float64)) if loss in NUMBERS else ()
+    targets = _targets(np.asarray(data.y[rows], np.float64)) if losses.bare(loss) in NUMBERS else ()
     for text in (*_inputs(model, data.x[rows]), *targets):
         warnings.warn(f"fit: {text}", stacklevel=3)
 

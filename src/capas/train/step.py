@@ -21,7 +21,7 @@ from ..nn.parameter import Tree
 from ..nn.walk import has_windows
 from ..randomness import Purpose, derive
 from .data import Examples, HostArray
-from .metrics import PerExample
+from .metrics import PerExample, values
 from .precision import cast
 
 
@@ -55,10 +55,10 @@ class Objective:
     def __call__(self, params: Tree, state: Tree, batch: Examples, step: Array) -> tuple[Array, tuple[Tree, Array]]:
         """The mean loss over a batch in training mode, with the new state and the reported values."""
         outputs, new_state = self.outputs(params, state, batch, step)
-        value = losses.mean(self.loss(outputs, batch.y), batch.weights)
+        value = losses.mean(values(self.loss, outputs, batch.y), batch.weights)
         seen = lax.stop_gradient(outputs)
         metrics = self.metrics.values()
-        reported = [value if m is self.loss else losses.mean(m(seen, batch.y), batch.weights) for m in metrics]
+        reported = [value if m is self.loss else losses.mean(values(m, seen, batch.y), batch.weights) for m in metrics]
         return value, (new_state, jnp.stack([value, *reported]))
 
     def outputs(self, params: Tree, state: Tree, batch: Examples, step: Array) -> tuple[Array, Tree]:

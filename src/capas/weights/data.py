@@ -29,7 +29,8 @@ NARROW = 1e-5
 NOISE = 16 * float(np.finfo(np.float64).eps)
 """How far apart, against their size, numbers may be that only the rounding of float64 keeps from being equal."""
 
-TINY = float(np.finfo(np.float64).tiny)
+ROUNDED = 1e-6
+"""Mean deviations, in standard ones, that float32 makes where all numbers are equal; of others they are 2/sqrt(n)."""
 
 LARGEST = 1e30
 """Root mean squares up to it, and down to its inverse, can be undone by weights in float32, also of many inputs."""
@@ -85,8 +86,9 @@ class InputData:
         Of normal numbers that is the standard deviation. Of a feature that is zero but for a few examples it is about
         the size of these, where the standard deviation is near zero.
         """
+        normal = math.sqrt(2 / math.pi)
         deviations = np.abs((np.asarray(self.examples) - self.mean) / self.std).mean(0, dtype=np.float64)
-        return np.where(deviations > 0, math.sqrt(2 / math.pi) * self.std / np.maximum(deviations, TINY), self.std)
+        return self.std * normal / np.where(deviations > ROUNDED, deviations, normal)
 
     def power(self, reading: Reading) -> float:
         """Mean square of what a kernel reads of the examples, in float64: squares in float32 overflow at 2e19.

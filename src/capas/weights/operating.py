@@ -39,6 +39,7 @@ def _factors(reading: Reading) -> tuple[Numbers, Numbers, Numbers]:
         return POWERS * steepness / second, along / second, 1 / np.maximum(1 - mean**2 / second, 1e-12)
 
 
+@lru_cache(maxsize=256)
 def log_growth(reading: Reading) -> Numbers:
     """The log of the largest of the three factors of a layer, at each of `POWERS`."""
     return _log(np.maximum.reduce(_factors(reading)))

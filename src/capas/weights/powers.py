@@ -51,11 +51,9 @@ class Powers:
     def _found(self, line: Line) -> Setting:
         active = [k for k in line.kernels if k.reads.functions and k.reads.arrives is not None]
         least = NORMALIZED if any(k.reads.normalized for k in active) else 0.0
-        found = operating.setting([(self.reading(k), k.in_line) for k in active], least)
-        if found.fits:
-            return found
         layers = [(self.reading(k), k.in_line, k.writes.root.batch) for k in active]
-        return found._replace(growth=operating.growth_at(found.power, layers))
+        found = operating.setting([(reading, copies) for reading, copies, _ in layers], least)
+        return found if found.fits else found._replace(growth=operating.growth_at(found.power, layers))
 
     def reads_pairs(self, kernel: Kernel) -> bool:
         return id(kernel.reads.stream.root) in self.paired
