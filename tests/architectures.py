@@ -405,8 +405,28 @@ DEFAULTS = {
     "default mixed": _auto(_chain("relu", "tanh", "sigmoid", "elu")),
     "default two functions": _auto(_chain(nn.Sequential("relu", "tanh"), nn.Sequential("elu", "sin"))),
     "default tanh": _auto(_chain("tanh", "tanh", "tanh")),
-    "default odd width": _auto(
+    "default one odd width": _auto(
         nn.Sequential(_dense(), "relu", _dense(), "relu", _dense(257), "relu", _dense(), "relu", _dense())
+    ),
+    "default odd widths": _auto(_chain("relu", "gelu", "sigmoid", width=257), bias_std=0.3),
+    "default odd widths, repeat": _auto(
+        nn.Sequential(_dense(257), nn.Repeat(nn.Sequential("gelu", _dense(257)), 8), "gelu", _dense())
+    ),
+    "default odd widths, residual, layer norm": _auto(
+        nn.Sequential(
+            _dense(513),
+            nn.Repeat(nn.Residual(nn.Sequential("relu", _dense(513), nn.LayerNorm(), "relu", _dense(513))), 3),
+        ),
+        narrow=False,
+    ),
+    "default odd widths, cnn, average pool, flatten": _auto_images(
+        nn.Sequential(
+            *[_conv(features=257), "relu", nn.AvgPool((2, 2)), _conv(features=257, padding="circular"), "gelu"],
+            *[nn.Flatten(), _dense(257), "relu", _dense()],
+        ),
+    ),
+    "default odd widths, cnn, 5 layers": _auto_images(
+        nn.Sequential(_conv(features=257), *["relu", _conv(features=257)] * 4, "relu", nn.GlobalAvgPool(), _dense())
     ),
     "default widths": _auto(
         nn.Sequential(_dense(384), "relu", _dense(512), "gelu", _dense(), "relu", _dense(320), "relu", _dense())

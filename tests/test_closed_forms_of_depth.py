@@ -284,7 +284,7 @@ def test_layer_norm_of_pairs(f, centre, orthogonal):
     make (m - 1) / m of what is orthogonal to the signal: (m - 1) / (m - 2) a layer.
     """
     m, depth = 32, 30
-    w = Entries((2 * m, 2 * m), std=(2 * m) ** -0.5, mirrored=((0, m), (1, m)), orthogonal=orthogonal)
+    w = Entries((2 * m, 2 * m), std=(2 * m) ** -0.5, mirrored=((0, 2 * m), (1, 2 * m)), orthogonal=orthogonal)
 
     def network(weights, x):
         for w in weights:
@@ -292,7 +292,7 @@ def test_layer_norm_of_pairs(f, centre, orthogonal):
             x = f((x - mean) * jax.lax.rsqrt(jnp.square(x - mean).mean(-1, keepdims=True))) @ w
         return x
 
-    first = Entries((2 * m, 2 * m), std=(2 * m) ** -0.5, mirrored=((1, m),))
+    first = Entries((2 * m, 2 * m), std=(2 * m) ** -0.5, mirrored=((1, 2 * m),))
     flow = propagate(lambda w, x: network(w[1], x @ w[0]), (first, [w] * depth), jnp.zeros(2 * m))
     gradients = [row.gradient for row in flow.rows if row.operation == "dot_general"][1:-1]
     found = [a / b for a, b in pairwise(gradients)]

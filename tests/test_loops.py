@@ -59,7 +59,7 @@ class Known(weights.Scheme):
         raise NotImplementedError
 
     def law(self, kernel):
-        mirrored = tuple((axis - self.copies, run) for axis, run in self.entries.mirrored)
+        mirrored = tuple((axis - self.copies, size) for axis, size in self.entries.mirrored)
         structure = "orthogonal" if self.entries.orthogonal else "independent"
         return weights.Law(self.entries.mean, self.entries.std**2, structure, mirrored)
 

@@ -44,17 +44,17 @@ TABLE = {
         {"0": "-w", "2": "r-", "4": "-w", "6": "r-"},
     ),
     "two functions that are odd together": (*dense(DENSE, "tanh", "sin", DENSE), {"0": "--", "3": "--"}),
-    "two odd widths, too many for any variance": (
-        *dense(DENSE, "relu", DENSE, "relu", nn.Dense(9), "relu", nn.Dense(9), "relu", nn.Dense(2)),
+    "single units, too many for any variance": (
+        *dense(DENSE, "relu", DENSE, "relu", nn.Dense(1), "relu", nn.Dense(1), "relu", nn.Dense(2)),
         {"0": "-w", "2": "rw", "4": "r-", "6": "--", "8": "--"},
     ),
     "an even function has no odd part": (
         *dense(DENSE, *["abs", DENSE] * 4, "abs", nn.Dense(2)),
         {str(2 * i): "--" for i in range(6)},
     ),
-    "an odd width": (
-        *dense(DENSE, "relu", nn.Dense(9), "relu", DENSE, "relu", DENSE),
-        {"0": "-w", "2": "r-", "4": "-w", "6": "r-"},
+    "odd widths": (
+        *dense(DENSE, "relu", nn.Dense(9), "relu", nn.Dense(3), "relu", DENSE),
+        {"0": "-w", "2": "rw", "4": "rw", "6": "r-"},
     ),
     "the input": (*dense("relu", DENSE, "relu", DENSE, "relu", DENSE), {"1": "-w", "3": "rw", "5": "r-"}),
     "an output that is read by itself": (*dense(nn.Repeat(nn.Sequential(DENSE, "relu"), 5)), {"0/block/0": "--"}),
@@ -121,7 +121,7 @@ def test_which_units_are_pairs(name):
     ("net", "path", "why"),
     [
         (nn.Sequential("relu", DENSE), "1", "orthogonal; no pairs: the network's input"),
-        (nn.Sequential(nn.Dense(9), "relu", DENSE), "2", "orthogonal; no pairs: an odd number of units"),
+        (nn.Sequential(nn.Dense(1), "relu", DENSE), "2", "orthogonal; no pairs: a single unit"),
         (
             nn.Sequential(DENSE, nn.Parallel(("relu", "relu"), "concatenate"), DENSE),
             "2",
@@ -413,13 +413,16 @@ def test_dropout_leaves_the_power_in_training(name, layers, rate):
 
 
 def test_where_no_variance_is_good_it_is_told():
-    net = nn.Sequential(nn.Dense(63), nn.Repeat(nn.Sequential("sigmoid", nn.Dense(63)), 100), "sigmoid", WIDE)
-    told = "no pairs: an odd number of units; gradients or deviations grow by 1e83.8, whatever the variance"
-    assert choices(net, (63,), "auto")["3/weight"].why == f"orthogonal; {told}"
+    groups = nn.Conv(64, (1,), groups=2)
+    net = nn.Sequential(groups, nn.Repeat(nn.Sequential("sigmoid", groups), 100), "sigmoid", WIDE)
+    told = (
+        "no pairs: nn.Conv(64, (1,), groups=2) has groups, or several kernels; gradients or deviations grow by 1e83.8"
+    )
+    assert choices(net, (1, 64), "auto")["3/weight"].why == f"orthogonal; {told}, whatever the variance"
     with pytest.warns(
         UserWarning, match="in the layers around '1/block/1/weight' gradients.* grow by 1e83.8, whatever"
     ):
-        capas.init(net, (63,))
+        capas.init(net, (1, 64))
 
 
 def test_where_the_power_is_not_known_it_is_told():

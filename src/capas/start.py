@@ -80,7 +80,7 @@ def _warn_of_growth(chosen: Mapping[str, Planned]) -> None:
         warnings.warn(
             f"init: in the layers around {path!r} gradients, deviations of the signal, or the part of it that all "
             f"inputs share, grow by 1e{worst.growth / math.log(10):.1f}, whatever the weights. They do not where units "
-            "can be pairs, which takes even numbers of them and no groups, and less with capas.tailor or nn.Residual.",
+            "can be pairs, which takes no groups or layers side by side, and less with capas.tailor or nn.Residual.",
             stacklevel=3,
         )
 

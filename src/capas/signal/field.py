@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,18 @@ Content = Any
 """The law of a signal, or that of a gradient."""
 
 
+class Pairs(NamedTuple):
+    """Entries of a parameter of which one half is the negative of the other.
+
+    Attributes:
+        size: how many belong together: the two halves, and one more if they are odd in number.
+        alone: whether that one is a draw like others, and not 0.
+    """
+
+    size: int
+    alone: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Field:
     """A random array. Along features and weights entries are independent; along positions they are sites of one law.
@@ -35,7 +47,7 @@ class Field:
         mean_of: the law and axes of the parameter that it is the mean of.
         product: of the gradient of a parameter, the signal and the gradient that it is the product of, and how many
             examples it is a sum over.
-        mirrored: of a parameter, the axes along which one half is the negative of the other, and the size of a half.
+        mirrored: of a parameter, the axes along which its entries are pairs.
         orthogonal: whether the matrix that a parameter is keeps the norm of what it is multiplied with.
         delta: whether it is a kernel that is zero but for the centre of its window.
         flipped: whether the order of its entries was turned around.
@@ -50,7 +62,7 @@ class Field:
     centred: frozenset[int] = frozenset()
     mean_of: tuple[Any, frozenset[int]] | None = None
     product: tuple[Any, Any, int] | None = None
-    mirrored: Mapping[int, int] = field(default_factory=dict)
+    mirrored: Mapping[int, Pairs] = field(default_factory=dict)
     orthogonal: bool = False
     delta: bool = False
     flipped: bool = False

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .atom import normal
-from .field import Field, whole
+from .field import Field, Pairs, whole
 from .latent import Latent
 from .law import ONE, Law, constant
 from .quadrature import Numbers
@@ -23,9 +24,10 @@ class Entries:
     Attributes:
         shape: of the array.
         mean: of an entry.
-        std: its standard deviation.
-        mirrored: pairs of an axis and a size: along the axis, every second run of so many entries is the negative of
-            the one before it.
+        std: its standard deviation; of those that do not stand alone, if it is mirrored.
+        mirrored: pairs of an axis and a size: along the axis, of so many entries at a time the second half is the
+            negative of the first. Of an odd number the last one stands alone: it is 0 along the inputs, the second to
+            last axis, and a draw like others along the last one.
         orthogonal: whether its rows are orthogonal to each other and of one norm; half of them, if mirrored.
         delta: whether it is the kernel of a convolution that is zero but for the centre of its window.
         dtype: of the array.
@@ -49,7 +51,7 @@ def of_leaf(leaf: Any) -> Any:
     """A parameter from its law or its numbers; whole numbers and booleans are known."""
     if isinstance(leaf, Entries):
         law = of_law(leaf.mean, leaf.std, leaf.shape)
-        return replace(law, mirrored=dict(leaf.mirrored), orthogonal=leaf.orthogonal, delta=leaf.delta)
+        return replace(law, mirrored=_pairs(leaf.shape, leaf.mirrored), orthogonal=leaf.orthogonal, delta=leaf.delta)
     array = np.asarray(leaf)
     return (
         of_array(array) if array.dtype.kind == "f" or (array.dtype.itemsize == 2 and array.dtype.kind == "V") else array
@@ -65,9 +67,10 @@ def of_array(array: np.ndarray[Any, Any]) -> Field:
     first = values.flat[0] if values.size else 0.0
     if (values == first).all():
         return replace(of_law(float(first), 0.0, values.shape), array=values)
-    mean, std = float(values.mean()), float(values.std())
+    mirrored = mirrored_axes(values)
+    mean, std = float(values.mean()), float(values.std()) / _drawn(mirrored) ** 0.5
     law = of_law(*_rounded(mean, std, values.size), values.shape)
-    return replace(law, array=values, mirrored=mirrored_axes(values))
+    return replace(law, array=values, mirrored=mirrored)
 
 
 def of_law(mean: float, std: float, shape: tuple[int, ...]) -> Field:
@@ -82,25 +85,40 @@ def parameter(mean: float, std: float) -> Law:
     return Law(np.full((1, 1), mean), {normal(Latent((Part(Source(True), ONE),))): np.full((1, 1), std)})
 
 
-def mirrored_axes(array: Numbers) -> dict[int, int]:
-    """Of a matrix or kernel, the axes along which one half is the negative of the other, and the size of a half.
+def mirrored_axes(array: Numbers) -> dict[int, Pairs]:
+    """Of a matrix or kernel, the axes along which entries are pairs, and how many belong together.
 
-    Where positions were made features, the halves are those of the channels at every position.
+    Where positions were made features, these are the channels at every position.
     """
-    axes = range(max(array.ndim - 2, 0), array.ndim)
-    halves = {axis: _half(np.moveaxis(array, axis, -1)) for axis in axes} if array.ndim > 1 else {}
-    return {axis: half for axis, half in halves.items() if half}
+    axes = range(max(array.ndim - 2, 0), array.ndim) if array.ndim > 1 else ()
+    sizes = {axis: _together(np.moveaxis(array, axis, -1), axis == array.ndim - 1) for axis in axes}
+    return _pairs(array.shape, [(axis, size) for axis, size in sizes.items() if size])
 
 
-def _half(rows: Numbers) -> int:
+def _drawn(mirrored: Mapping[int, Pairs]) -> float:
+    """The share of entries that are not 0 for want of a pair. Where there are some, the mean of all of them is 0."""
+    return math.prod(1 - 1 / pairs.size for pairs in mirrored.values() if pairs.size % 2 and not pairs.alone)
+
+
+def _pairs(shape: Sequence[int], sizes: Iterable[tuple[int, int]]) -> dict[int, Pairs]:
+    return {axis: Pairs(size, alone=bool(size % 2) and axis == len(shape) - 1) for axis, size in sizes}
+
+
+def _together(rows: Numbers, written: bool) -> int:
+    """How many entries at a time are a half, its negative, and perhaps one that is alone; 0 if none are."""
     rows = rows.reshape(-1, rows.shape[-1])
     first = rows[np.argmax(np.abs(rows[:, 0]))]
-    for half in np.flatnonzero(first == -first[0]):
-        if half and not rows.shape[1] % (2 * half):
-            folded = rows.reshape(len(rows), -1, 2, half)
-            if (folded[:, :, 0] == -folded[:, :, 1]).all():
-                return int(half)
+    halves = [int(half) for half in np.flatnonzero(first == -first[0]) if half]
+    for size in (2 * half + odd for half in halves for odd in (0, 1)):
+        if rows.shape[1] % size == 0 and _are_pairs(rows.reshape(len(rows), -1, size), written):
+            return size
     return 0
+
+
+def _are_pairs(runs: Numbers, written: bool) -> bool:
+    half = runs.shape[-1] // 2
+    one, other, alone = np.split(runs, [half, 2 * half], axis=-1)
+    return bool((one == -other).all() and (written or not alone.any()))
 
 
 def _rounded(mean: float, std: float, size: int) -> tuple[float, float]:
@@ -115,11 +133,11 @@ def slice_of(value: Field, i: int) -> Field:
         law = parameter(float(value.law.mean[0]), float(np.sqrt(value.law.variance[0])))
     else:
         mean, std = (float(moment[i]) for moment in value.steps)
-        law = parameter(*_rounded(mean, std, math.prod(value.shape[1:])))
+        law = parameter(*_rounded(mean, std / _drawn(value.mirrored) ** 0.5, math.prod(value.shape[1:])))
     return replace(
         whole(law, value.shape[1:], value.roles[1:]),
         root=(value.root, i),
-        mirrored={axis - 1: half for axis, half in value.mirrored.items()},
+        mirrored={axis - 1: pairs for axis, pairs in value.mirrored.items()},
         orthogonal=value.orthogonal,
         delta=value.delta,
     )

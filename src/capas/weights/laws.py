@@ -38,7 +38,7 @@ def laws(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice] = "
             whole,
             law.mean,
             law.variance**0.5,
-            mirrored=tuple((axis + len(parameter.copies), run) for axis, run in law.mirrored),
+            mirrored=tuple((axis + len(parameter.copies), size) for axis, size in law.mirrored),
             orthogonal=_keeps_norms(parameter, law),
             delta=law.structure == "delta_orthogonal",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import final
 
@@ -22,7 +23,9 @@ class Mirrored(Scheme):
     its odd part, $Q\,(f(z) - f(-z))$: its mean is zero whatever f is, and for ReLU, leaky ReLU, GELU, SiLU and softplus
     it is a multiple of z itself, so that with an orthogonal Q signals and gradients keep their power exactly at any
     depth, with the activation as it is. The two halves have different derivatives, so training tells them apart at
-    once. A stretch of layers begins with one that does not read pairs and ends with one that does not write them.
+    once. An odd unit, the last one, carries the sum of the z of all m pairs over $\sqrt m$, and is not read before the
+    first update: its row is 0. A stretch of layers begins with one that does not read pairs and ends with one that does
+    not write them.
 
     Source: Balduzzi et al. (2017) for ReLU ("looks linear"), Burkholz and Dubatovka (2019) for isometry; the view by
     the odd part of any activation is capas' own, as far as we know.
@@ -32,7 +35,7 @@ class Mirrored(Scheme):
         inputs: whether pairs are read; or how many channels there are, where positions were made features (`Flatten`).
         outputs: whether pairs are written.
 
-    Raises `ArgumentError` for a kernel whose sides have no halves, or that has groups.
+    Raises `ArgumentError` for a kernel with a side of one unit, or that has groups.
 
     Example:
         >>> import jax
@@ -52,36 +55,39 @@ class Mirrored(Scheme):
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:
         self._require(kernel)
         half = host(self.base.sample(key, self.half(kernel)))
-        beside = half.__array_namespace__().concatenate
+        xp = half.__array_namespace__()
         if self.outputs:
-            half = beside([half, -half], axis=-1)
+            alone = half.sum(-1, keepdims=True) / math.sqrt(half.shape[-1])
+            half = xp.concatenate([half, -half, alone[..., : kernel.shape[-1] % 2]], axis=-1)
         if self.inputs:
-            runs = half.reshape(*half.shape[:-2], -1, self._run(kernel), half.shape[-1])
-            half = beside([runs, -runs], axis=-2)
+            size = self._size(kernel)
+            runs = half.reshape(*half.shape[:-2], -1, size // 2, half.shape[-1])
+            half = xp.concatenate([runs, -runs, xp.zeros_like(runs[..., : size % 2, :])], axis=-2)
         return jax.device_put(half.reshape(kernel.shape))
 
     def law(self, kernel: Parameter) -> Law:
         self._require(kernel)
-        rank, (_, columns) = len(kernel.shape), kernel.shape[-2:]
-        axes = [(rank - 2, self._run(kernel))] if self.inputs else []
-        axes += [(rank - 1, columns // 2)] if self.outputs else []
+        rank = len(kernel.shape)
+        axes = [(rank - 2, self._size(kernel))] if self.inputs else []
+        axes += [(rank - 1, kernel.shape[-1])] if self.outputs else []
         return self.base.law(self.half(kernel))._replace(mirrored=tuple(axes))
 
-    def _run(self, kernel: Parameter) -> int:
-        """Inputs after which the sign changes."""
-        return (kernel.shape[-2] if self.inputs is True else int(self.inputs)) // 2
+    def _size(self, kernel: Parameter) -> int:
+        """How many inputs there are, or at every position."""
+        return kernel.shape[-2] if self.inputs is True else int(self.inputs)
 
     def half(self, kernel: Parameter) -> Parameter:
         """The kernel that Q is."""
         *window, rows, columns = kernel.shape
-        shape = (*window, rows // (2 if self.inputs else 1), columns // (2 if self.outputs else 1))
+        size = self._size(kernel) if self.inputs else 1
+        shape = (*window, rows // size * max(size // 2, 1), columns // (2 if self.outputs else 1))
         fans = kernel.fan_in * shape[-2] / rows, kernel.fan_out * shape[-1] / columns
         return replace(kernel, shape=shape, fan_in=fans[0], fan_out=fans[1])
 
     def _require(self, kernel: Parameter) -> None:
         rows, columns = kernel.shape[-2:]
-        channels = rows if self.inputs is True else int(self.inputs)
-        reads = not self.inputs or (channels % 2 == 0 and rows % channels == 0)
-        fits = reads and (not self.outputs or columns % 2 == 0) and kernel.groups == 1
-        remedy = "Use even widths, and set inputs=False or outputs=False where a side has no pairs."
-        require_option(self, fits, "sides that have halves, without groups", kernel.shape, remedy)
+        size = self._size(kernel)
+        reads = not self.inputs or (size > 1 and rows % size == 0)
+        fits = reads and (not self.outputs or columns > 1) and kernel.groups == 1
+        remedy = "Use wider layers, and set inputs=False or outputs=False where a side has no pairs."
+        require_option(self, fits, "sides of two units or more, without groups", kernel.shape, remedy)

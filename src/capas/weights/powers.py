@@ -30,8 +30,8 @@ class Powers:
     def __init__(self, kernels: dict[str, Kernel], arriving: Callable[[Reading], float] | None = None) -> None:
         self.kernels, self.arriving = list(kernels.values()), arriving
         for kernel in self.kernels:
-            if kernel.parameter.shape[-1] % 2:
-                block(kernel.writes, "an odd number of units")
+            if kernel.parameter.shape[-1] == 1:
+                block(kernel.writes, "a single unit")
         lines = {id(kernel.stretch.line): kernel.stretch.line for kernel in self.kernels}
         self.paired: set[int] = set()
         for line in lines.values():

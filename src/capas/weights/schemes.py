@@ -26,9 +26,9 @@ class Law(NamedTuple):
 
     Attributes:
         mean: of one entry.
-        variance: of one entry.
+        variance: of one entry; of those that are not 0 for want of a pair, if it is mirrored.
         structure: "independent" entries, or how they depend on each other.
-        mirrored: axes along which a run of entries is followed by its negative, each with the length of a run.
+        mirrored: axes along which units are pairs, each with how many belong together, as in `capas.signal.Entries`.
     """
 
     mean: float
