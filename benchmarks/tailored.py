@@ -1,6 +1,6 @@
 """Default weights and tailored activations: how alike are they before the first step, and what do they learn?
 
-Plain networks of 100 layers of width 64, with biases and without, and of width 63, which has no pairs: Fashion-MNIST,
+Plain networks of 100 layers of width 64, with biases and without, and of width 63, which is odd: Fashion-MNIST,
 400 steps, and letters, 3000 steps. For each the correlation of the outputs of the two at the start, from the same seed,
 and accuracy on training examples held out, mean over seeds (lowest). Writes docs/_tables/tailored.md.
 
