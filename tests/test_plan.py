@@ -53,8 +53,24 @@ TABLE = {
         {str(2 * i): "--" for i in range(6)},
     ),
     "odd widths": (
-        *dense(DENSE, "relu", nn.Dense(9), "relu", nn.Dense(3), "relu", DENSE),
+        *dense(DENSE, "relu", nn.Dense(9), "relu", nn.Dense(11), "relu", DENSE),
         {"0": "-w", "2": "rw", "4": "rw", "6": "r-"},
+    ),
+    "a layer narrower than both ends": (
+        *dense(DENSE, "relu", nn.Dense(5), "relu", DENSE, "relu", DENSE),
+        {"0": "-w", "2": "r-", "4": "-w", "6": "r-"},
+    ),
+    "a narrow layer in front of few outputs": (
+        *dense(DENSE, "relu", nn.Dense(5), "relu", DENSE, "relu", nn.Dense(2)),
+        {"0": "-w", "2": "rw", "4": "rw", "6": "r-"},
+    ),
+    "more narrow layers than can be borne": (
+        *dense(DENSE, *["relu", nn.Dense(5), "relu", DENSE] * 8),
+        {"0": "-w", **{str(2 * i): "rw" for i in range(1, 16)}, "32": "r-"},
+    ),
+    "narrow layers beside a skip": (
+        *dense(DENSE, nn.Residual(nn.Sequential("relu", nn.Dense(4), "relu", DENSE)), "relu", DENSE),
+        {"0": "-w", "1/block/1": "rw", "1/block/3": "rw", "3": "r-"},
     ),
     "the input": (*dense("relu", DENSE, "relu", DENSE, "relu", DENSE), {"1": "-w", "3": "rw", "5": "r-"}),
     "an output that is read by itself": (*dense(nn.Repeat(nn.Sequential(DENSE, "relu"), 5)), {"0/block/0": "--"}),

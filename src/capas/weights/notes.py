@@ -27,13 +27,16 @@ class Notes:
         self.stretch, self.copies = Stretch(), 1
         self._outside, self._within, self._inside = 1, 1, False
 
-    def kernel(self, path: str, parameter: Parameter, layer: Layer, reads: Point, writes: Stream) -> None:
+    def kernel(
+        self, path: str, parameter: Parameter, layer: Layer, sizes: tuple[int, int], reads: Point, writes: Stream
+    ) -> None:
         """Note a kernel where the reading stands."""
         kernel = Kernel(
             parameter=parameter,
             layer=layer,
             reads=reads,
             writes=writes,
+            sizes=sizes,
             stretch=self.stretch,
             copies=self.copies,
             in_line=self.copies // self._outside,

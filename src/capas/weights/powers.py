@@ -15,6 +15,9 @@ from .streams import Kernel, Line, Scale, Stream, Stretch
 WORTH = 4.0
 """How many times the variance pairs must allow: in exchange, half of the units start with nothing of their own."""
 
+BEARABLE = 10.0
+"""By how much gradients, or deviations, may grow over a line whose narrowest layer pairs would halve."""
+
 NORMALIZED = 1e-3
 """The least variance in front of activations that are normalized: far above what normalizations add to it."""
 
@@ -36,17 +39,47 @@ class Powers:
         self.paired: set[int] = set()
         for line in lines.values():
             self._pair(line.kernels)
+        for line in lines.values():
+            if not any(kernel.in_branch for kernel in line.kernels):
+                self._widen(line.kernels)
         self.settings = {name: self._found(line) for name, line in lines.items()}
 
     def _pair(self, kernels: list[Kernel]) -> None:
         """Make pairs of the units that kernels in a line read, if they can work at a much larger variance with them."""
-        able = {id(k) for k in kernels if not k.reads.stream.root.blocked and not is_odd(k.reads.functions)}
-        plain, mirrored = (
-            [(self.reading(k, id(k) in which), k.in_line) for k in kernels if k.reads.functions]
-            for which in (set(), able)
-        )
-        if _merit(mirrored) > _merit(plain, WORTH):
-            self.paired |= {id(k.reads.stream.root) for k in kernels if id(k) in able}
+        roots = [k.reads.stream.root for k in kernels if not is_odd(k.reads.functions)]
+        able = {id(root) for root in roots if not root.blocked}
+        if _merit(self._readings(kernels, able)) > _merit(self._readings(kernels, set()), WORTH):
+            self.paired |= able
+
+    def _widen(self, kernels: list[Kernel]) -> None:
+        """Make no pairs where they halve a layer narrower than both ends of a line, if the line can bear that."""
+        line, held = {id(k) for k in kernels}, _held(kernels)
+        shared = {root for k in self.kernels if id(k) not in line for root in _roots(k)}
+        ours = {root for root in held if id(root) in self.paired and root not in shared}
+        ends = min((size for root, size in held.items() if root not in ours), default=0)
+        while narrow := self._narrowest(held):
+            if not narrow <= ours or max(held[root] for root in narrow) >= ends or not self._bears(kernels, narrow):
+                return
+            self.paired -= set(map(id, narrow))
+            ours -= narrow
+            for root in narrow:
+                block(root, "the narrowest layer, which they would halve")
+
+    def _narrowest(self, held: dict[Stream, int]) -> set[Stream]:
+        """The streams that hand on the fewest numbers: half as many as they hold, where they are pairs."""
+        passed = {root: size // 2 if id(root) in self.paired else size for root, size in held.items()}
+        return {root for root, size in passed.items() if size == min(passed.values())}
+
+    def _bears(self, kernels: list[Kernel], without: set[Stream]) -> bool:
+        """Whether a line works at a like variance, and nothing in it grows much, without pairs there."""
+        fewer = self.paired - set(map(id, without))
+        before, after = (operating.setting(self._readings(kernels, pairs)) for pairs in (self.paired, fewer))
+        return after.growth <= math.log(BEARABLE) and WORTH * after.power >= before.power
+
+    def _readings(self, kernels: list[Kernel], paired: set[int]) -> list[tuple[Reading, int]]:
+        """What kernels in a line read, and by how many each, if these streams are pairs."""
+        active = [k for k in kernels if k.reads.functions]
+        return [(self.reading(k, id(k.reads.stream.root) in paired), k.in_line) for k in active]
 
     def _found(self, line: Line) -> Setting:
         active = [k for k in line.kernels if k.reads.functions and k.reads.arrives is not None]
@@ -134,6 +167,20 @@ class Powers:
         if kernel.after and kernel.reads.arrives is not None:
             power *= _grown(kernel.reads.arrives, kernel.after)
         return power
+
+
+def _held(kernels: Sequence[Kernel]) -> dict[Stream, int]:
+    """How many numbers of an example every stream of a line holds at its narrowest; tokens do not count."""
+    found: dict[Stream, int] = {}
+    for kernel in kernels:
+        for root, size in zip(_roots(kernel), kernel.sizes, strict=True):
+            if not (root is kernel.reads.stream.root and isinstance(kernel.layer, Embedding)):
+                found[root] = min(size, found.get(root, size))
+    return found
+
+
+def _roots(kernel: Kernel) -> tuple[Stream, Stream]:
+    return kernel.reads.stream.root, kernel.writes.root
 
 
 def _merit(readings: Sequence[tuple[Reading, int]], worth: float = 1.0) -> tuple[float, float]:

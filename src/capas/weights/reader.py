@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -123,9 +124,9 @@ class _Reader(Branches):
         if layer.children(shape) or not declared:
             unknown = f"power unknown {'behind' if not declared else 'inside'} {layer!r}"
             before = Point(before.stream, (), None, before.channels, is_written=before.is_written, unknown=unknown)
-        after = Stream(given or why)
+        after, sizes = Stream(given or why), (math.prod(shape), math.prod(output))
         for name, parameter in declared.items():
-            self.notes.kernel(joined(path, name), parameter, layer, before, after)
+            self.notes.kernel(joined(path, name), parameter, layer, sizes, before, after)
         channels = output[-1] if output else 1
         if not declared:
             return replace(before, stream=after, channels=channels, standard=False)

@@ -166,6 +166,7 @@ class Kernel:
         reads: the place in front of it.
         writes: the stream that it writes.
         stretch: what it belongs to.
+        sizes: how many numbers of an example it reads, and writes.
         copies: how many there are of it, one after another.
         in_line: how many of them follow one another in its line: copies of a branch stand side by side.
         in_stretch: how many of them follow one another in its stretch: a normalization in a loop ends one every time.
@@ -185,6 +186,7 @@ class Kernel:
     layer: Layer
     reads: Point
     writes: Stream
+    sizes: tuple[int, int]
     stretch: Stretch
     copies: int
     in_line: int
