@@ -447,7 +447,7 @@ def test_where_the_power_is_not_known_it_is_told():
 
 
 def test_features_that_become_positions_are_no_pairs():
-    net = nn.Sequential(WIDE, "relu", nn.Reshape((4, 16)), DENSE, "relu", nn.Flatten(), WIDE)
+    net = nn.Sequential(WIDE, "relu", nn.Reshape((4, 16)), nn.Dense(16), "relu", nn.Flatten(), WIDE)
     assert sides(net, (64,)) == {"0/weight": "--", "3/weight": "-w", "6/weight": "r-"}
 
 
