@@ -53,7 +53,8 @@ def test_default_weights_of_other_shapes():
     """Wider, narrower, convolution, stride, groups, transposed: E w² is q / (fan_in E f²) throughout.
 
     All layers work at one variance q, and the output has variance 0.1. Behind groups and tanh there are no pairs; behind
-    GELU and sigmoid half of the inputs carry what the others do, so that f is the odd part and E w² is twice as large.
+    GELU half of the inputs carry what the others do, so that f is the odd part and E w² is twice as large. Behind sigmoid
+    weights sum to zero, so that f is sigmoid without its mean, tanh(z/2)/2, and 299 of 300 are free.
     """
     net = nn.Sequential(
         nn.Conv(32, (3, 3), padding="circular"),
@@ -74,7 +75,7 @@ def test_default_weights_of_other_shapes():
         "2": 2 / 72,
         "4": q / power_of(np.tanh, q) / 256,
         "7": 2 / 1024,
-        "9": 2 * OUTPUT / power_of(lambda z: np.tanh(z / 2), q) / 300,
+        "9": OUTPUT / power_of(lambda z: np.tanh(z / 2) / 2, q) / 300 * (1 - 1 / 300),
     }
     for name, variance in expected.items():
         assert second(model.params[name]["weight"]) == pytest.approx(variance, rel=1e-4)

@@ -60,8 +60,9 @@ class Known(weights.Scheme):
 
     def law(self, kernel):
         mirrored = tuple((axis - self.copies, size) for axis, size in self.entries.mirrored)
+        centred = tuple((axis - self.copies, size) for axis, size in self.entries.centred)
         structure = "orthogonal" if self.entries.orthogonal else "independent"
-        return weights.Law(self.entries.mean, self.entries.std**2, structure, mirrored)
+        return weights.Law(self.entries.mean, self.entries.std**2, structure, mirrored, centred)
 
 
 @pytest.mark.parametrize("scheme", ["auto", weights.He(), weights.LeCun(gain=1.3)], ids=["auto", "He", "LeCun"])

@@ -85,8 +85,8 @@ def test_laws_by_hand(name):
     for scheme, variance in expected.items():
         assert scheme.law(kernel).variance == pytest.approx(variance, rel=1e-12)
         assert scheme.law(kernel).mean == 0
-    assert weights.Uniform(-1, 2).law(kernel) == (0.5, 0.75, "independent", ())
-    assert weights.Normal(3.0, mean=1.0).law(kernel) == (1.0, 9.0, "independent", ())
+    assert weights.Uniform(-1, 2).law(kernel) == (0.5, 0.75, "independent", (), ())
+    assert weights.Normal(3.0, mean=1.0).law(kernel) == (1.0, 9.0, "independent", (), ())
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_delta_orthogonal_keeps_the_norm_of_every_signal():
     values = np.asarray(params["weight"])
     assert np.array_equal(np.flatnonzero(np.abs(values).sum((2, 3))), [4])
     law = weights.DeltaOrthogonal(1.5).law(layer.parameters((6, 6, 16))["weight"])
-    assert law == (0.0, pytest.approx((values**2).mean(), rel=1e-5), "delta_orthogonal", ())
+    assert law == (0.0, pytest.approx((values**2).mean(), rel=1e-5), "delta_orthogonal", (), ())
 
 
 @pytest.mark.parametrize("window", [(3,), (5, 3), (3, 3, 3)])
@@ -149,7 +149,7 @@ def test_identity_passes_its_input_on(window, groups):
     np.testing.assert_array_equal(layer.apply(params, state, x)[0], 2 * x)
     law = weights.Identity(2.0).law(layer.parameters(shape)["weight"])
     values = np.asarray(params["weight"], np.float64)
-    assert law == (pytest.approx(values.mean()), pytest.approx(values.var()), "identity", ())
+    assert law == (pytest.approx(values.mean()), pytest.approx(values.var()), "identity", (), ())
 
 
 def test_identity_drops_or_pads():

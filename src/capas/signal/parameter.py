@@ -16,6 +16,9 @@ from .law import ONE, Law, constant
 from .quadrature import Numbers
 from .source import Part, Source
 
+ROUNDING = 1e-4
+"""Of a sum of entries that are to sum to zero, beside one of independent ones."""
+
 
 @dataclass(frozen=True)
 class Entries:
@@ -28,20 +31,23 @@ class Entries:
         mirrored: pairs of an axis and a size: along the axis, of so many entries at a time the second half is the
             negative of the first. Of an odd number the last one stands alone: it is 0 along the inputs, the second to
             last axis, and a draw like others along the last one.
+        centred: pairs of an axis and a size: along the axis, every so many entries sum to zero; `std` is that of
+            independent ones of the same effect, which is larger by the root of n/(n - 1), n along the inputs.
         orthogonal: whether its rows are orthogonal to each other and of one norm; half of them, if mirrored.
         delta: whether it is the kernel of a convolution that is zero but for the centre of its window.
         dtype: of the array.
 
     Example:
         >>> from capas.signal import Entries
-        >>> Entries((256, 256), std=1 / 16)
-        Entries(shape=(256, 256), mean=0.0, std=0.0625, mirrored=(), orthogonal=False, delta=False, dtype='float32')
+        >>> Entries((256, 256), std=1 / 16) == Entries((256, 256), mean=0.0, std=0.0625)
+        True
     """
 
     shape: tuple[int, ...]
     mean: float = 0.0
     std: float = 0.0
     mirrored: tuple[tuple[int, int], ...] = ()
+    centred: tuple[tuple[int, int], ...] = ()
     orthogonal: bool = False
     delta: bool = False
     dtype: str = "float32"
@@ -51,7 +57,8 @@ def of_leaf(leaf: Any) -> Any:
     """A parameter from its law or its numbers; whole numbers and booleans are known."""
     if isinstance(leaf, Entries):
         law = of_law(leaf.mean, leaf.std, leaf.shape)
-        return replace(law, mirrored=_pairs(leaf.shape, leaf.mirrored), orthogonal=leaf.orthogonal, delta=leaf.delta)
+        mirrored, centred = _pairs(leaf.shape, leaf.mirrored), frozenset(axis for axis, _ in leaf.centred)
+        return replace(law, mirrored=mirrored, centred=centred, orthogonal=leaf.orthogonal, delta=leaf.delta)
     array = np.asarray(leaf)
     return (
         of_array(array) if array.dtype.kind == "f" or (array.dtype.itemsize == 2 and array.dtype.kind == "V") else array
@@ -68,9 +75,10 @@ def of_array(array: np.ndarray[Any, Any]) -> Field:
     if (values == first).all():
         return replace(of_law(float(first), 0.0, values.shape), array=values)
     mirrored = mirrored_axes(values)
-    mean, std = float(values.mean()), float(values.std()) / _drawn(mirrored) ** 0.5
+    centred = centred_axes(values, mirrored)
+    mean, std = float(values.mean()), float(values.std()) / (_drawn(mirrored) * _free(values, centred)) ** 0.5
     law = of_law(*_rounded(mean, std, values.size), values.shape)
-    return replace(law, array=values, mirrored=mirrored)
+    return replace(law, array=values, mirrored=mirrored, centred=centred)
 
 
 def of_law(mean: float, std: float, shape: tuple[int, ...]) -> Field:
@@ -93,6 +101,21 @@ def mirrored_axes(array: Numbers) -> dict[int, Pairs]:
     axes = range(max(array.ndim - 2, 0), array.ndim) if array.ndim > 1 else ()
     sizes = {axis: _together(np.moveaxis(array, axis, -1), axis == array.ndim - 1) for axis in axes}
     return _pairs(array.shape, [(axis, size) for axis, size in sizes.items() if size])
+
+
+def centred_axes(array: Numbers, mirrored: Mapping[int, Pairs]) -> frozenset[int]:
+    """Whether all sums of a matrix or kernel over its inputs are zero, but for rounding: their axis."""
+    axis = array.ndim - 2
+    if array.ndim < 2 or axis in mirrored or array.shape[axis] == 1:
+        return frozenset()
+    sums = np.abs(array.sum(axis))
+    return frozenset({axis} if sums.max() <= ROUNDING * array.std() * array.shape[axis] ** 0.5 else ())
+
+
+def _free(array: np.ndarray[Any, Any], centred: frozenset[int]) -> float:
+    """Of the entries of a parameter that sum to zero over its inputs, the share that is free."""
+    axis = array.ndim - 2
+    return 1 - 1 / array.shape[axis] if axis in centred else 1.0
 
 
 def _drawn(mirrored: Mapping[int, Pairs]) -> float:
@@ -133,11 +156,13 @@ def slice_of(value: Field, i: int) -> Field:
         law = parameter(float(value.law.mean[0]), float(np.sqrt(value.law.variance[0])))
     else:
         mean, std = (float(moment[i]) for moment in value.steps)
-        law = parameter(*_rounded(mean, std / _drawn(value.mirrored) ** 0.5, math.prod(value.shape[1:])))
+        share = _drawn(value.mirrored) * _free(value.array, value.centred)
+        law = parameter(*_rounded(mean, std / share**0.5, math.prod(value.shape[1:])))
     return replace(
         whole(law, value.shape[1:], value.roles[1:]),
         root=(value.root, i),
         mirrored={axis - 1: pairs for axis, pairs in value.mirrored.items()},
+        centred=frozenset(axis - 1 for axis in value.centred),
         orthogonal=value.orthogonal,
         delta=value.delta,
     )

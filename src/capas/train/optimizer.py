@@ -11,7 +11,7 @@ from ..model import Model
 from ..nn.walk import leaf_path, paths
 from ..weights.powers import Powers
 from ..weights.reader import read_streams
-from ..weights.reading import is_asymmetric
+from ..weights.reading import Reading, is_asymmetric, is_centred
 from ..weights.streams import Kernel
 from .updates import centre_updates, decay_weights, kernel_rate, scale_updates
 
@@ -120,7 +120,8 @@ def layer_rates(model: Model) -> Any:
         if path not in hidden:
             return share
         kernel = hidden[path]
-        left = 1 - powers.reading(kernel, mirrored=False).asymmetry(powers.before(kernel))
+        reading = Reading(kernel.reads.functions, centred=is_centred(kernel))
+        left = 1 - reading.asymmetry(powers.before(kernel))
         return share * kernel_rate(array, kernel.parameter.fan_in) / max(left**0.5, LEFT)
 
     return _by_path(model.params, rate)

@@ -1,6 +1,7 @@
 """Weights to start from: schemes that sample a kernel and state its law, and the gain an activation asks for."""
 
 from .calibrate import calibrate as calibrate
+from .centred import Centred as Centred
 from .gain import gain as gain
 from .initialize import initialize as initialize
 from .laws import laws as laws

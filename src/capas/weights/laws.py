@@ -24,8 +24,9 @@ def laws(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice] = "
 
     Example:
         >>> from capas import nn, weights
-        >>> weights.laws(nn.Dense(4), (16,), weights.LeCun())["weight"]
-        Entries(shape=(16, 4), mean=0.0, std=0.25, mirrored=(), orthogonal=False, delta=False, dtype='float32')
+        >>> law = weights.laws(nn.Dense(4), (16,), weights.LeCun())["weight"]
+        >>> law.shape, law.mean, law.std
+        ((16, 4), 0.0, 0.25)
     """
     chosen = choices(network, shape, scheme)
 
@@ -38,7 +39,8 @@ def laws(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice] = "
             whole,
             law.mean,
             law.variance**0.5,
-            mirrored=tuple((axis + len(parameter.copies), size) for axis, size in law.mirrored),
+            mirrored=_behind_copies(law.mirrored, parameter),
+            centred=_behind_copies(law.centred, parameter),
             orthogonal=_keeps_norms(parameter, law),
             delta=law.structure == "delta_orthogonal",
         )
@@ -47,10 +49,15 @@ def laws(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice] = "
     return tree
 
 
+def _behind_copies(axes: tuple[tuple[int, int], ...], parameter: Parameter) -> tuple[tuple[int, int], ...]:
+    return tuple((axis + len(parameter.copies), size) for axis, size in axes)
+
+
 def _keeps_norms(parameter: Parameter, law: Law) -> bool:
     """Whether a kernel is an orthogonal matrix with no fewer outputs than inputs, at one position."""
     rows, columns = parameter.shape[-2:]
-    sides = {axis for axis, _ in law.mirrored}
+    halved, fewer = ({axis for axis, _ in sides} for sides in (law.mirrored, law.centred))
     rank, is_dense = len(parameter.shape), len(parameter.shape) == 2
-    rows, columns = rows // (1 + (rank - 2 in sides)), columns // (1 + (rank - 1 in sides))
+    sizes = (rows, rank - 2), (columns, rank - 1)
+    rows, columns = (n // (1 + (axis in halved)) - (axis in fewer) for n, axis in sizes)
     return columns >= rows and (law.structure == "delta_orthogonal" or (is_dense and law.structure == "orthogonal"))

@@ -37,6 +37,7 @@ class Notes:
             reads=reads,
             writes=writes,
             sizes=sizes,
+            given=path in self.given,
             stretch=self.stretch,
             copies=self.copies,
             in_line=self.copies // self._outside,

@@ -10,6 +10,7 @@ from ..errors import located
 from ..nn import Conv, Layer, WeightStandardized
 from ..nn.parameter import Shape
 from ..nn.walk import joined
+from .centred import Centred
 from .mirrored import Mirrored
 from .operating import BUDGET
 from .powers import Powers
@@ -86,17 +87,22 @@ class Planner:
 
     def planned(self, kernel: Kernel) -> Planned:
         """What is chosen for one kernel."""
-        reads, writes = self.powers.reads_pairs(kernel), self.powers.writes_pairs(kernel)
+        sides = self.powers.sides
+        reads, writes = sides.reads_pairs(kernel), sides.writes_pairs(kernel)
         power, gain = self.powers.before(kernel), self.powers.gain(kernel)
         channels, rows = kernel.reads.channels, kernel.parameter.shape[-2]
-        inputs: bool | int = channels if reads and channels != rows else reads
-        pairs = Mirrored(inputs=inputs, outputs=writes)
-        drawn = pairs.half(kernel.parameter)
+        size: bool | int = True if channels == rows else channels
+        pairs = Mirrored(inputs=reads and size, outputs=writes)
+        sums = Centred(inputs=sides.reads_centred(kernel) and size, outputs=sides.writes_centred(kernel) and not writes)
+        drawn = sums.reduced(pairs.half(kernel.parameter))
         central = self._is_central(kernel, drawn.shape)
-        sides = block_shape(drawn, 1 if central else math.prod(drawn.shape[:-2]))
-        scale = gain * math.sqrt(max(sides) / (sides[0] if central else drawn.fan_in))
-        base = DeltaOrthogonal(scale) if central else Orthogonal(scale)
-        scheme = replace(pairs, base=base) if reads or writes else base
+        shape = block_shape(drawn, 1 if central else math.prod(drawn.shape[:-2]))
+        scale = gain * math.sqrt(max(shape) / (shape[0] if central else drawn.fan_in))
+        scheme: Scheme = DeltaOrthogonal(scale) if central else Orthogonal(scale)
+        if sums.inputs or sums.outputs:
+            scheme = replace(sums, base=scheme)
+        if pairs.inputs or pairs.outputs:
+            scheme = replace(pairs, base=scheme)
         growth = self.powers.setting(kernel.reads.arrives).growth
         return Planned(scheme, power, self._why(kernel, scheme, power, central), growth)
 
@@ -121,10 +127,12 @@ class Planner:
 
     def _why(self, kernel: Kernel, scheme: Scheme, power: float, central: bool) -> str:
         words = ["delta-orthogonal" if central else "orthogonal"]
+        if isinstance(scheme.base if isinstance(scheme, Mirrored) else scheme, Centred):
+            words = [f"centred {words[0]}"]
         if isinstance(scheme, Mirrored):
             pairs = [verb for verb, does in (("reads", scheme.inputs), ("writes", scheme.outputs)) if does]
             words = [f"mirrored {words[0]}, {' and '.join(pairs)} pairs"]
-        if is_asymmetric(kernel) and kernel.reads.stream.root.blocked:
+        if is_asymmetric(kernel) and kernel.reads.stream.root.blocked and not self.powers.sides.reads_centred(kernel):
             words.append(f"no pairs: {kernel.reads.stream.root.blocked}")
         found = self.powers.setting(kernel.reads.arrives)
         if not found.fits:

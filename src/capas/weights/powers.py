@@ -1,22 +1,16 @@
-"""The power of every signal between the kernels of a network, and which of them are pairs."""
+"""The power of every signal between the kernels of a network."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ..nn import Embedding
 from . import operating
 from .operating import BUDGET, Setting, power_to_add
-from .points import block
-from .reading import Reading, is_centred, is_odd
+from .reading import Reading
+from .sides import Sides
 from .streams import Kernel, Line, Scale, Stream, Stretch
-
-WORTH = 4.0
-"""How many times the variance pairs must allow: in exchange, half of the units start with nothing of their own."""
-
-BEARABLE = 10.0
-"""By how much gradients, or deviations, may grow over a line whose narrowest layer pairs would halve."""
 
 NORMALIZED = 1e-3
 """The least variance in front of activations that are normalized: far above what normalizations add to it."""
@@ -32,72 +26,16 @@ class Powers:
 
     def __init__(self, kernels: dict[str, Kernel], arriving: Callable[[Reading], float] | None = None) -> None:
         self.kernels, self.arriving = list(kernels.values()), arriving
-        for kernel in self.kernels:
-            if kernel.parameter.shape[-1] == 1:
-                block(kernel.writes, "a single unit")
+        self.sides = Sides(self.kernels)
         lines = {id(kernel.stretch.line): kernel.stretch.line for kernel in self.kernels}
-        self.paired: set[int] = set()
-        for line in lines.values():
-            self._pair(line.kernels)
-        for line in lines.values():
-            if not any(kernel.in_branch for kernel in line.kernels):
-                self._widen(line.kernels)
         self.settings = {name: self._found(line) for name, line in lines.items()}
-
-    def _pair(self, kernels: list[Kernel]) -> None:
-        """Make pairs of the units that kernels in a line read, if they can work at a much larger variance with them."""
-        roots = [k.reads.stream.root for k in kernels if not is_odd(k.reads.functions)]
-        able = {id(root) for root in roots if not root.blocked}
-        if _merit(self._readings(kernels, able)) > _merit(self._readings(kernels, set()), WORTH):
-            self.paired |= able
-
-    def _widen(self, kernels: list[Kernel]) -> None:
-        """Make no pairs where they halve a layer narrower than both ends of a line, if the line can bear that."""
-        line, held = {id(k) for k in kernels}, _held(kernels)
-        shared = {root for k in self.kernels if id(k) not in line for root in _roots(k)}
-        ours = {root for root in held if id(root) in self.paired and root not in shared}
-        ends = min((size for root, size in held.items() if root not in ours), default=0)
-        while narrow := self._narrowest(held):
-            if not narrow <= ours or max(held[root] for root in narrow) >= ends or not self._bears(kernels, narrow):
-                return
-            self.paired -= set(map(id, narrow))
-            ours -= narrow
-            for root in narrow:
-                block(root, "the narrowest layer, which they would halve")
-
-    def _narrowest(self, held: dict[Stream, int]) -> set[Stream]:
-        """The streams that hand on the fewest numbers: half as many as they hold, where they are pairs."""
-        passed = {root: size // 2 if id(root) in self.paired else size for root, size in held.items()}
-        return {root for root, size in passed.items() if size == min(passed.values())}
-
-    def _bears(self, kernels: list[Kernel], without: set[Stream]) -> bool:
-        """Whether a line works at a like variance, and nothing in it grows much, without pairs there."""
-        fewer = self.paired - set(map(id, without))
-        before, after = (operating.setting(self._readings(kernels, pairs)) for pairs in (self.paired, fewer))
-        return after.growth <= math.log(BEARABLE) and WORTH * after.power >= before.power
-
-    def _readings(self, kernels: list[Kernel], paired: set[int]) -> list[tuple[Reading, int]]:
-        """What kernels in a line read, and by how many each, if these streams are pairs."""
-        active = [k for k in kernels if k.reads.functions]
-        return [(self.reading(k, id(k.reads.stream.root) in paired), k.in_line) for k in active]
 
     def _found(self, line: Line) -> Setting:
         active = [k for k in line.kernels if k.reads.functions and k.reads.arrives is not None]
         least = NORMALIZED if any(k.reads.normalized for k in active) else 0.0
-        layers = [(self.reading(k), k.in_line, k.writes.root.batch) for k in active]
+        layers = [(self.sides.reading(k), k.in_line, k.writes.root.batch) for k in active]
         found = operating.setting([(reading, copies) for reading, copies, _ in layers], least)
         return found if found.fits else found._replace(growth=operating.growth_at(found.power, layers))
-
-    def reads_pairs(self, kernel: Kernel) -> bool:
-        return id(kernel.reads.stream.root) in self.paired
-
-    def writes_pairs(self, kernel: Kernel) -> bool:
-        return id(kernel.writes.root) in self.paired
-
-    def reading(self, kernel: Kernel, mirrored: bool | None = None) -> Reading:
-        """What a kernel reads: of pairs, where it does, unless told otherwise."""
-        pairs = self.reads_pairs(kernel) if mirrored is None else mirrored
-        return Reading(kernel.reads.functions, pairs, is_centred(kernel))
 
     def setting(self, stretch: Stretch | None) -> Setting:
         """What the line of a stretch works at; variance 1 where a signal counts as standard."""
@@ -135,7 +73,7 @@ class Powers:
 
     def _second(self, kernel: Kernel, power: float) -> float:
         """The mean square of what a kernel reads, in training: dropout adds to it what it takes at random."""
-        reading, lost = self.reading(kernel), 1 / kernel.reads.kept - 1
+        reading, lost = self.sides.reading(kernel), 1 / kernel.reads.kept - 1
         if self.arriving and kernel.reads.is_input and not isinstance(kernel.layer, Embedding):
             return self.arriving(reading) / kernel.reads.kept
         if kernel.reads.mixed:
@@ -167,26 +105,6 @@ class Powers:
         if kernel.after and kernel.reads.arrives is not None:
             power *= _grown(kernel.reads.arrives, kernel.after)
         return power
-
-
-def _held(kernels: Sequence[Kernel]) -> dict[Stream, int]:
-    """How many numbers of an example every stream of a line holds at its narrowest; tokens do not count."""
-    found: dict[Stream, int] = {}
-    for kernel in kernels:
-        for root, size in zip(_roots(kernel), kernel.sizes, strict=True):
-            if not (root is kernel.reads.stream.root and isinstance(kernel.layer, Embedding)):
-                found[root] = min(size, found.get(root, size))
-    return found
-
-
-def _roots(kernel: Kernel) -> tuple[Stream, Stream]:
-    return kernel.reads.stream.root, kernel.writes.root
-
-
-def _merit(readings: Sequence[tuple[Reading, int]], worth: float = 1.0) -> tuple[float, float]:
-    """The variance at which layers can work, times its worth; if there is none, how little the signal grows at best."""
-    found = operating.setting(readings)
-    return (worth * found.power, 0.0) if found.fits else (0.0, -found.growth)
 
 
 def _share(stretch: Stretch) -> float:

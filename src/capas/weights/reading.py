@@ -89,6 +89,17 @@ def is_odd(functions: Functions) -> bool:
     return bool(np.abs(there + here).max() <= ODD * max(np.abs(here).max(), np.abs(there).max()))
 
 
+@lru_cache(maxsize=256)
+def is_odd_beside_a_constant(functions: Functions) -> bool:
+    """Whether f(-z) - c = -(f(z) - c) with c = f(0) other than 0, as of sigmoid."""
+    z = np.linspace(0.0, 6.0, 121)
+    there, here = values(functions, -z)[0], values(functions, z)[0]
+    if is_odd(functions) or not np.isfinite([there, here]).all():
+        return False
+    size = np.abs(here - here[0]).max()
+    return bool(size > 0 and np.abs(there + here - 2 * here[0]).max() <= ODD * size)
+
+
 def values(functions: Functions, z: Numbers) -> tuple[Numbers, Numbers]:
     """The functions of numbers, one after another, and the derivative of all of them: in float64, if they can."""
     blocks = np.resize(z, (-(-z.size // TOGETHER), TOGETHER))

@@ -29,12 +29,15 @@ class Law(NamedTuple):
         variance: of one entry; of those that are not 0 for want of a pair, if it is mirrored.
         structure: "independent" entries, or how they depend on each other.
         mirrored: axes along which units are pairs, each with how many belong together, as in `capas.signal.Entries`.
+        centred: axes along which entries sum to zero, each with how many of them do; the variance is n/(n - 1) times
+            that of what is drawn, n along the inputs: what independent entries need for the same power.
     """
 
     mean: float
     variance: float
     structure: Literal["independent", "orthogonal", "delta_orthogonal", "identity"] = "independent"
     mirrored: tuple[tuple[int, int], ...] = ()
+    centred: tuple[tuple[int, int], ...] = ()
 
 
 class Scheme(ABC):
@@ -45,7 +48,7 @@ class Scheme(ABC):
         >>> from capas import nn, weights
         >>> kernel = nn.Parameter((300, 100), "kernel", fan_in=300, fan_out=100)
         >>> weights.LeCun().law(kernel)
-        Law(mean=0.0, variance=0.0033333333333333335, structure='independent', mirrored=())
+        Law(mean=0.0, variance=0.0033333333333333335, structure='independent', mirrored=(), centred=())
         >>> weights.LeCun().sample(jax.random.key(0), kernel).shape
         (300, 100)
     """
@@ -107,7 +110,7 @@ class Zeros(Scheme):
     Example:
         >>> from capas import nn, weights
         >>> weights.Zeros().law(nn.Parameter((1, 2), "kernel"))
-        Law(mean=0.0, variance=0.0, structure='independent', mirrored=())
+        Law(mean=0.0, variance=0.0, structure='independent', mirrored=(), centred=())
     """
 
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:

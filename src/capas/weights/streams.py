@@ -167,6 +167,7 @@ class Kernel:
         writes: the stream that it writes.
         stretch: what it belongs to.
         sizes: how many numbers of an example it reads, and writes.
+        given: whether somebody else chooses its scheme.
         copies: how many there are of it, one after another.
         in_line: how many of them follow one another in its line: copies of a branch stand side by side.
         in_stretch: how many of them follow one another in its stretch: a normalization in a loop ends one every time.
@@ -187,6 +188,7 @@ class Kernel:
     reads: Point
     writes: Stream
     sizes: tuple[int, int]
+    given: bool
     stretch: Stretch
     copies: int
     in_line: int

@@ -1,0 +1,124 @@
+"""What the two sides of every kernel are: pairs of units, or sums of zero."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ..nn import Embedding, WeightStandardized
+from . import operating
+from .points import block
+from .reading import Reading, is_centred, is_odd, is_odd_beside_a_constant
+from .streams import Kernel, Stream
+
+WORTH = 4.0
+"""How many times the variance pairs must allow: in exchange, half of the units start with nothing of their own."""
+
+BEARABLE = 10.0
+"""By how much gradients, or deviations, may grow over a line whose narrowest layer pairs would halve."""
+
+
+class Sides:
+    """Which kernels of a network read pairs, and which of them are centred.
+
+    Args:
+        kernels: in the order of the computation.
+    """
+
+    def __init__(self, kernels: Sequence[Kernel]) -> None:
+        self.kernels = kernels
+        for kernel in self.kernels:
+            if kernel.parameter.shape[-1] == 1:
+                block(kernel.writes, "a single unit")
+        lines = {id(kernel.stretch.line): kernel.stretch.line for kernel in self.kernels}
+        self._paired: set[int] = set()
+        for line in lines.values():
+            self._pair(line.kernels)
+        for line in lines.values():
+            if not any(kernel.in_branch for kernel in line.kernels):
+                self._widen(line.kernels)
+
+    def reads_pairs(self, kernel: Kernel) -> bool:
+        return id(kernel.reads.stream.root) in self._paired
+
+    def writes_pairs(self, kernel: Kernel) -> bool:
+        return id(kernel.writes.root) in self._paired
+
+    def reads_centred(self, kernel: Kernel) -> bool:
+        """Whether it does not see what all that it reads has in common."""
+        return _can_be_centred(kernel) and not self.reads_pairs(kernel)
+
+    def writes_centred(self, kernel: Kernel) -> bool:
+        """Whether what it writes sums to zero, for those that read it."""
+        wide = kernel.parameter.shape[-1] > 1 and kernel.parameter.groups == 1
+        plain = wide and not isinstance(kernel.layer, WeightStandardized)
+        return plain and any(k.reads.stream.root is kernel.writes.root and self.reads_centred(k) for k in self.kernels)
+
+    def reading(self, kernel: Kernel, mirrored: bool | None = None) -> Reading:
+        """What a kernel reads: of pairs, where it does, unless told otherwise."""
+        pairs = self.reads_pairs(kernel) if mirrored is None else mirrored
+        return Reading(kernel.reads.functions, pairs, is_centred(kernel) or (not pairs and _can_be_centred(kernel)))
+
+    def _pair(self, kernels: list[Kernel]) -> None:
+        """Make pairs of the units that kernels in a line read, if they can work at a much larger variance with them."""
+        roots = [k.reads.stream.root for k in kernels if not is_odd(k.reads.functions) and not _can_be_centred(k)]
+        able = {id(root) for root in roots if not root.blocked}
+        if _merit(self._readings(kernels, able)) > _merit(self._readings(kernels, set()), WORTH):
+            self._paired |= able
+
+    def _widen(self, kernels: list[Kernel]) -> None:
+        """Make no pairs where they halve a layer narrower than both ends of a line, if the line can bear that."""
+        line, held = {id(k) for k in kernels}, _held(kernels)
+        shared = {root for k in self.kernels if id(k) not in line for root in _roots(k)}
+        ours = {root for root in held if id(root) in self._paired and root not in shared}
+        ends = min((size for root, size in held.items() if root not in ours), default=0)
+        while narrow := self._narrowest(held):
+            if not narrow <= ours or max(held[root] for root in narrow) >= ends or not self._bears(kernels, narrow):
+                return
+            self._paired -= set(map(id, narrow))
+            ours -= narrow
+            for root in narrow:
+                block(root, "the narrowest layer, which they would halve")
+
+    def _narrowest(self, held: dict[Stream, int]) -> set[Stream]:
+        """The streams that hand on the fewest numbers: half as many as they hold, where they are pairs."""
+        passed = {root: size // 2 if id(root) in self._paired else size for root, size in held.items()}
+        return {root for root, size in passed.items() if size == min(passed.values())}
+
+    def _bears(self, kernels: list[Kernel], without: set[Stream]) -> bool:
+        """Whether a line works at a like variance, and nothing in it grows much, without pairs there."""
+        fewer = self._paired - set(map(id, without))
+        before, after = (operating.setting(self._readings(kernels, pairs)) for pairs in (self._paired, fewer))
+        return after.growth <= math.log(BEARABLE) and WORTH * after.power >= before.power
+
+    def _readings(self, kernels: list[Kernel], paired: set[int]) -> list[tuple[Reading, int]]:
+        """What kernels in a line read, and by how many each, if these streams are pairs."""
+        active = [k for k in kernels if k.reads.functions]
+        return [(self.reading(k, id(k.reads.stream.root) in paired), k.in_line) for k in active]
+
+
+def _can_be_centred(kernel: Kernel) -> bool:
+    """Whether it reads what is odd but for a constant, and no choice of others or of the layer is in the way."""
+    free = not kernel.given and kernel.parameter.groups == 1 and not is_centred(kernel) and not kernel.reads.mixed
+    many = kernel.reads.channels > 1 and kernel.parameter.shape[-2] % kernel.reads.channels == 0
+    return free and many and bool(kernel.reads.functions) and is_odd_beside_a_constant(kernel.reads.functions)
+
+
+def _held(kernels: Sequence[Kernel]) -> dict[Stream, int]:
+    """How many numbers of an example every stream of a line holds at its narrowest; tokens do not count."""
+    found: dict[Stream, int] = {}
+    for kernel in kernels:
+        for root, size in zip(_roots(kernel), kernel.sizes, strict=True):
+            if not (root is kernel.reads.stream.root and isinstance(kernel.layer, Embedding)):
+                found[root] = min(size, found.get(root, size))
+    return found
+
+
+def _roots(kernel: Kernel) -> tuple[Stream, Stream]:
+    return kernel.reads.stream.root, kernel.writes.root
+
+
+def _merit(readings: Sequence[tuple[Reading, int]], worth: float = 1.0) -> tuple[float, float]:
+    """The variance at which layers can work, times its worth; if there is none, how little the signal grows at best."""
+    found = operating.setting(readings)
+    return (worth * found.power, 0.0) if found.fits else (0.0, -found.growth)
