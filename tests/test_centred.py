@@ -184,6 +184,15 @@ def test_arrays_are_known_for_what_they_are():
     assert propagate(lambda w, x: (x + 3.0) @ w, plain, jnp.zeros(50)).rows[-1].second > 5
 
 
+@pytest.mark.parametrize("last", [(), ("tanh", nn.Dense(3))])
+def test_made_for_examples(last):
+    """A first kernel behind sigmoid reads of every example what is left without the mean of its features."""
+    x = np.random.default_rng(0).normal(1.0, 2.0, size=(1000, 12))
+    net = nn.Sequential("sigmoid", nn.Dense(24), *last)
+    power = [np.square(capas.init(net, (12,), seed=seed, data=x).predict(x)).mean() for seed in range(20)]
+    assert abs(np.mean(power) - 0.1) < 4 * np.std(power) / 20**0.5 + 0.002
+
+
 def test_they_stay_centred_while_they_are_trained():
     net = nn.Sequential(nn.Dense(16), *["sigmoid", nn.Dense(16)] * 3, "sigmoid", nn.Dense(2))
     x = jax.random.normal(KEY, (256, 4))

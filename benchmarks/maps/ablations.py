@@ -20,7 +20,7 @@ from .cells import Cell
 
 Parts = dict[str, optax.GradientTransformation]
 
-NO_PAIRS, INDEPENDENT, UNIT_VARIANCE = "no pairs", "independent entries", "variance 1"
+NO_PAIRS, INDEPENDENT, UNIT_VARIANCE = "no pairs, not centred", "independent entries", "variance 1"
 WEIGHTS = (NO_PAIRS, INDEPENDENT, UNIT_VARIANCE)
 
 
@@ -29,7 +29,7 @@ def scheme(name: str, network: nn.Layer, shape: tuple[int, ...]) -> dict[str, we
     kernels = read_streams(network, shape)
     if name == NO_PAIRS:
         for kernel in kernels.values():
-            kernel.reads.stream.root.blocked = "an ablation"
+            kernel.reads.stream.root.blocked, kernel.given = "an ablation", True
     powers = Powers(kernels)
     if name == UNIT_VARIANCE:
         powers.settings = dict.fromkeys(powers.settings, Setting())
@@ -44,6 +44,8 @@ def independent(scheme: weights.Scheme, kernel: nn.Parameter) -> weights.Scheme:
     """Independent normal entries of the same variance."""
     if isinstance(scheme, weights.Mirrored):
         return replace(scheme, base=independent(scheme.base, scheme.half(kernel)))
+    if isinstance(scheme, weights.Centred):
+        return replace(scheme, base=independent(scheme.base, scheme.reduced(kernel)))
     return weights.LeCun(gain=(scheme.law(kernel).variance * kernel.fan_in) ** 0.5)
 
 

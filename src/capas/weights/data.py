@@ -173,12 +173,16 @@ def _equal(columns: Numbers, names: Sequence[Any]) -> Numbers:
 
 
 def read(reading: Reading, examples: ArrayLike) -> Numbers:
-    """What a kernel reads of the examples: computed in float64, if the functions can."""
+    """What a kernel reads of the examples: computed in float64, if the functions can.
+
+    Where it is centred, without what all features of an example have in common.
+    """
     try:
         with jax.enable_x64(True):
-            return np.asarray(reading(jnp.asarray(examples, jnp.float64)), np.float64)
+            found = np.asarray(reading(jnp.asarray(examples, jnp.float64)), np.float64)
     except TypeError:  # a constant of another width inside
-        return np.asarray(reading(jnp.asarray(examples)), np.float64)
+        found = np.asarray(reading(jnp.asarray(examples)), np.float64)
+    return found - found.mean(-1, keepdims=True) if reading.centred else found
 
 
 def _powerless(reading: Reading, power: float) -> ArgumentError:

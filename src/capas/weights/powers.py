@@ -75,7 +75,7 @@ class Powers:
         """The mean square of what a kernel reads, in training: dropout adds to it what it takes at random."""
         reading, lost = self.sides.reading(kernel), 1 / kernel.reads.kept - 1
         if self.arriving and kernel.reads.is_input and not isinstance(kernel.layer, Embedding):
-            return self.arriving(reading) / kernel.reads.kept
+            return self.arriving(reading._replace(centred=self.sides.reads_centred(kernel))) / kernel.reads.kept
         if kernel.reads.mixed:
             return sum(share * Reading(f).second(power) for share, f in kernel.reads.mixed) * (1 + lost)
         second = reading.second(power)

@@ -41,7 +41,7 @@ class Reading(NamedTuple):
     Attributes:
         functions: one after another.
         mirrored: whether their odd part f(z) - f(-z) is meant.
-        centred: whether standardized weights, or a normalization behind the functions, take its mean off.
+        centred: whether the weights, or a normalization behind the functions, take its mean off.
     """
 
     functions: Functions
