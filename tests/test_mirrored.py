@@ -99,7 +99,7 @@ def test_refusals(scheme, shape):
         scheme.sample(KEY, shape)
     assert str(caught.value) == (
         f"Mirrored: expected sides of two units or more, without groups, got {shape.shape}. Use wider layers, and set "
-        "inputs=False or outputs=False where a side has no pairs."
+        "inputs=False or outputs=False for a side of one unit."
     )
 
 

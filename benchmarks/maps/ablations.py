@@ -42,10 +42,8 @@ def scheme(name: str, network: nn.Layer, shape: tuple[int, ...]) -> dict[str, we
 
 def independent(scheme: weights.Scheme, kernel: nn.Parameter) -> weights.Scheme:
     """Independent normal entries of the same variance."""
-    if isinstance(scheme, weights.Mirrored):
-        return replace(scheme, base=independent(scheme.base, scheme.half(kernel)))
-    if isinstance(scheme, weights.Centred):
-        return replace(scheme, base=independent(scheme.base, scheme.reduced(kernel)))
+    if isinstance(scheme, (weights.Mirrored, weights.Centred)):
+        return replace(scheme, base=independent(scheme.base, scheme.inner(kernel)))
     return weights.LeCun(gain=(scheme.law(kernel).variance * kernel.fan_in) ** 0.5)
 
 

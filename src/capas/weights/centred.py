@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, final
 
 import jax
@@ -11,13 +11,14 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from ..nn import Parameter
-from .schemes import Law, Scheme, require_option
-from .structured import Orthogonal, host
+from .schemes import Law
+from .structured import host
+from .two_sided import TwoSided
 
 
 @final
 @dataclass(frozen=True)
-class Centred(Scheme):
+class Centred(TwoSided):
     r"""Weights that sum to zero: for activations that are odd but for a constant, such as sigmoid.
 
     $W = \sqrt{\frac{n-1}{n} \frac{m}{m-1}}\,B_n Q B_m^T$ for n inputs and m outputs, where the columns of $B_n$ are an
@@ -47,13 +48,13 @@ class Centred(Scheme):
         (True, True)
     """
 
-    base: Scheme = field(default_factory=Orthogonal)
-    inputs: bool | int = True
-    outputs: bool = True
+    @staticmethod
+    def rank(size: int) -> int:
+        return size - 1
 
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:
         self._require(kernel)
-        w = host(self.base.sample(key, self.reduced(kernel)))
+        w = host(self.base.sample(key, self.inner(kernel)))
         if self.inputs:
             size = self._size(kernel)
             runs = w.reshape(*w.shape[:-2], -1, size - 1, w.shape[-1])
@@ -66,30 +67,9 @@ class Centred(Scheme):
 
     def law(self, kernel: Parameter) -> Law:
         self._require(kernel)
-        rank, law = len(kernel.shape), self.base.law(self.reduced(kernel))
-        axes = [(rank - 2, self._size(kernel))] if self.inputs else []
-        axes += [(rank - 1, kernel.shape[-1])] if self.outputs else []
+        law = self.base.law(self.inner(kernel))
         part = 1 - 1 / self._size(kernel) if self.inputs else 1.0
-        return law._replace(variance=law.variance * part, centred=tuple(axes))
-
-    def reduced(self, kernel: Parameter) -> Parameter:
-        """The kernel that Q is."""
-        *window, rows, columns = kernel.shape
-        less = rows // self._size(kernel) if self.inputs else 0
-        shape = (*window, rows - less, columns - (1 if self.outputs else 0))
-        fans = kernel.fan_in * shape[-2] / rows, kernel.fan_out * shape[-1] / columns
-        return replace(kernel, shape=shape, fan_in=fans[0], fan_out=fans[1])
-
-    def _size(self, kernel: Parameter) -> int:
-        """How many inputs there are, or at every position."""
-        return kernel.shape[-2] if self.inputs is True else int(self.inputs)
-
-    def _require(self, kernel: Parameter) -> None:
-        rows, columns = kernel.shape[-2:]
-        reads = not self.inputs or (self._size(kernel) > 1 and rows % self._size(kernel) == 0)
-        fits = reads and (not self.outputs or columns > 1) and kernel.groups == 1
-        remedy = "Use wider layers, and set inputs=False or outputs=False for a side of one unit."
-        require_option(self, fits, "sides of two units or more, without groups", kernel.shape, remedy)
+        return law._replace(variance=law.variance * part, centred=self._axes(kernel))
 
 
 def _basis(size: int, dtype: Any) -> Any:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import final
 
 import jax
 from jaxtyping import Array, PRNGKeyArray
 
 from ..nn import Parameter
-from .schemes import Law, Scheme, require_option
-from .structured import Orthogonal, host
+from .schemes import Law
+from .structured import host
+from .two_sided import TwoSided
 
 
 @final
 @dataclass(frozen=True)
-class Mirrored(Scheme):
+class Mirrored(TwoSided):
     r"""Weights for units in pairs: where unit i carries z, unit i + n/2 carries -z.
 
     W = [[Q, -Q], [-Q, Q]], inputs by outputs, with Q of half the size. What the next layer reads of an activation is
@@ -48,13 +49,13 @@ class Mirrored(Scheme):
         (True, 1.0)
     """
 
-    base: Scheme = field(default_factory=Orthogonal)
-    inputs: bool | int = True
-    outputs: bool = True
+    @staticmethod
+    def rank(size: int) -> int:
+        return size // 2
 
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:
         self._require(kernel)
-        half = host(self.base.sample(key, self.half(kernel)))
+        half = host(self.base.sample(key, self.inner(kernel)))
         xp = half.__array_namespace__()
         if self.outputs:
             alone = half.sum(-1, keepdims=True) / math.sqrt(half.shape[-1])
@@ -67,27 +68,4 @@ class Mirrored(Scheme):
 
     def law(self, kernel: Parameter) -> Law:
         self._require(kernel)
-        rank = len(kernel.shape)
-        axes = [(rank - 2, self._size(kernel))] if self.inputs else []
-        axes += [(rank - 1, kernel.shape[-1])] if self.outputs else []
-        return self.base.law(self.half(kernel))._replace(mirrored=tuple(axes))
-
-    def _size(self, kernel: Parameter) -> int:
-        """How many inputs there are, or at every position."""
-        return kernel.shape[-2] if self.inputs is True else int(self.inputs)
-
-    def half(self, kernel: Parameter) -> Parameter:
-        """The kernel that Q is."""
-        *window, rows, columns = kernel.shape
-        size = self._size(kernel) if self.inputs else 1
-        shape = (*window, rows // size * max(size // 2, 1), columns // (2 if self.outputs else 1))
-        fans = kernel.fan_in * shape[-2] / rows, kernel.fan_out * shape[-1] / columns
-        return replace(kernel, shape=shape, fan_in=fans[0], fan_out=fans[1])
-
-    def _require(self, kernel: Parameter) -> None:
-        rows, columns = kernel.shape[-2:]
-        size = self._size(kernel)
-        reads = not self.inputs or (size > 1 and rows % size == 0)
-        fits = reads and (not self.outputs or columns > 1) and kernel.groups == 1
-        remedy = "Use wider layers, and set inputs=False or outputs=False where a side has no pairs."
-        require_option(self, fits, "sides of two units or more, without groups", kernel.shape, remedy)
+        return self.base.law(self.inner(kernel))._replace(mirrored=self._axes(kernel))

@@ -94,7 +94,7 @@ class Planner:
         size: bool | int = True if channels == rows else channels
         pairs = Mirrored(inputs=reads and size, outputs=writes)
         sums = Centred(inputs=sides.reads_centred(kernel) and size, outputs=sides.writes_centred(kernel) and not writes)
-        drawn = sums.reduced(pairs.half(kernel.parameter))
+        drawn = sums.inner(pairs.inner(kernel.parameter))
         central = self._is_central(kernel, drawn.shape)
         shape = block_shape(drawn, 1 if central else math.prod(drawn.shape[:-2]))
         scale = gain * math.sqrt(max(shape) / (shape[0] if central else drawn.fan_in))
