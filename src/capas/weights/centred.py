@@ -27,8 +27,8 @@ class Centred(TwoSided):
     read again. With an orthogonal Q signals and gradients keep their power, as with odd activations and an orthogonal
     matrix. Taps of a window, and positions that were made features, are centred one by one.
 
-    Source: found for this library. Centring is common for weights that stay so while they are trained (Qiao et al.
-    2019); as a start, with both sides in one basis, we found it nowhere.
+    Source: found for this library. Weights that are centred anew in every step are known (Huang et al. 2017; Qiao et
+    al. 2019); as a start, with both sides in one basis, we found them nowhere.
 
     Args:
         base: the scheme of Q.
