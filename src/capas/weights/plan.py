@@ -87,24 +87,27 @@ class Planner:
 
     def planned(self, kernel: Kernel) -> Planned:
         """What is chosen for one kernel."""
-        sides = self.powers.sides
-        reads, writes = sides.reads_pairs(kernel), sides.writes_pairs(kernel)
         power, gain = self.powers.before(kernel), self.powers.gain(kernel)
-        channels, rows = kernel.reads.channels, kernel.parameter.shape[-2]
-        size: bool | int = True if channels == rows else channels
-        pairs = Mirrored(inputs=reads and size, outputs=writes)
-        sums = Centred(inputs=sides.reads_centred(kernel) and size, outputs=sides.writes_centred(kernel) and not writes)
+        pairs, sums = self._sides(kernel)
         drawn = sums.inner(pairs.inner(kernel.parameter))
         central = self._is_central(kernel, drawn.shape)
         shape = block_shape(drawn, 1 if central else math.prod(drawn.shape[:-2]))
         scale = gain * math.sqrt(max(shape) / (shape[0] if central else drawn.fan_in))
         scheme: Scheme = DeltaOrthogonal(scale) if central else Orthogonal(scale)
-        if sums.inputs or sums.outputs:
-            scheme = replace(sums, base=scheme)
-        if pairs.inputs or pairs.outputs:
-            scheme = replace(pairs, base=scheme)
+        for outer in (sums, pairs):
+            scheme = replace(outer, base=scheme) if outer.inputs or outer.outputs else scheme
         growth = self.powers.setting(kernel.reads.arrives).growth
         return Planned(scheme, power, self._why(kernel, scheme, power, central), growth)
+
+    def _sides(self, kernel: Kernel) -> tuple[Mirrored, Centred]:
+        """On which sides it has pairs, and on which others its sums are zero."""
+        sides, channels = self.powers.sides, kernel.reads.channels
+        size: bool | int = True if channels == kernel.parameter.shape[-2] else channels
+        writes = sides.writes_pairs(kernel)
+        pairs = Mirrored(inputs=sides.reads_pairs(kernel) and size, outputs=writes)
+        return pairs, Centred(
+            inputs=sides.reads_centred(kernel) and size, outputs=sides.writes_centred(kernel) and not writes
+        )
 
     def of_standardized(self, kernel: Kernel) -> Planned:
         """The gain of weights that are standardized: they take off the mean of what they read."""
