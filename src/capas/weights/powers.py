@@ -27,8 +27,7 @@ class Powers:
     def __init__(self, kernels: dict[str, Kernel], arriving: Callable[[Reading], float] | None = None) -> None:
         self.kernels, self.arriving = list(kernels.values()), arriving
         self.sides = Sides(self.kernels)
-        lines = {id(kernel.stretch.line): kernel.stretch.line for kernel in self.kernels}
-        self.settings = {name: self._found(line) for name, line in lines.items()}
+        self.settings = {name: self._found(line) for name, line in self.sides.lines.items()}
 
     def _found(self, line: Line) -> Setting:
         active = [k for k in line.kernels if k.reads.functions and k.reads.arrives is not None]

@@ -84,20 +84,22 @@ def is_odd(functions: Functions) -> bool:
     """Whether f(-z) = -f(z)."""
     if not functions:
         return True
-    z = np.linspace(0.01, 6.0, 120)
-    there, here = values(functions, -z)[0], values(functions, z)[0]
-    return bool(np.abs(there + here).max() <= ODD * max(np.abs(here).max(), np.abs(there).max()))
+    return _is_odd_about(functions, 0.0)
 
 
 @lru_cache(maxsize=256)
 def is_odd_beside_a_constant(functions: Functions) -> bool:
     """Whether f(-z) - c = -(f(z) - c) with c = f(0) other than 0, as of sigmoid."""
-    z = np.linspace(0.0, 6.0, 121)
-    there, here = values(functions, -z)[0], values(functions, z)[0]
-    if is_odd(functions) or not np.isfinite([there, here]).all():
-        return False
-    size = np.abs(here - here[0]).max()
-    return bool(size > 0 and np.abs(there + here - 2 * here[0]).max() <= ODD * size)
+    here = values(functions, np.linspace(0.0, 6.0, 121))[0]
+    moves = bool(np.isfinite(here[0]) and (here != here[0]).any())
+    return moves and not is_odd(functions) and _is_odd_about(functions, float(here[0]))
+
+
+def _is_odd_about(functions: Functions, constant: float) -> bool:
+    """Whether f without a constant is odd."""
+    z = np.linspace(0.01, 6.0, 120)
+    there, here = (values(functions, side)[0] - constant for side in (-z, z))
+    return bool(np.abs(there + here).max() <= ODD * max(np.abs(here).max(), np.abs(there).max()))
 
 
 def values(functions: Functions, z: Numbers) -> tuple[Numbers, Numbers]:

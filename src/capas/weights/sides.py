@@ -23,6 +23,9 @@ class Sides:
 
     Args:
         kernels: in the order of the computation.
+
+    Attributes:
+        lines: that they stand in.
     """
 
     def __init__(self, kernels: Sequence[Kernel]) -> None:
@@ -30,13 +33,15 @@ class Sides:
         for kernel in self.kernels:
             if kernel.parameter.shape[-1] == 1:
                 block(kernel.writes, "a single unit")
-        lines = {id(kernel.stretch.line): kernel.stretch.line for kernel in self.kernels}
+        self.lines = {id(kernel.stretch.line): kernel.stretch.line for kernel in self.kernels}
+        self._able = {id(kernel) for kernel in self.kernels if _can_be_centred(kernel)}
         self._paired: set[int] = set()
-        for line in lines.values():
+        for line in self.lines.values():
             self._pair(line.kernels)
-        for line in lines.values():
+        for line in self.lines.values():
             if not any(kernel.in_branch for kernel in line.kernels):
                 self._widen(line.kernels)
+        self._centred = {id(k.reads.stream.root) for k in self.kernels if self.reads_centred(k)}
 
     def reads_pairs(self, kernel: Kernel) -> bool:
         return id(kernel.reads.stream.root) in self._paired
@@ -46,22 +51,22 @@ class Sides:
 
     def reads_centred(self, kernel: Kernel) -> bool:
         """Whether it does not see what all that it reads has in common."""
-        return _can_be_centred(kernel) and not self.reads_pairs(kernel)
+        return id(kernel) in self._able and not self.reads_pairs(kernel)
 
     def writes_centred(self, kernel: Kernel) -> bool:
         """Whether what it writes sums to zero, for those that read it."""
         wide = kernel.parameter.shape[-1] > 1 and kernel.parameter.groups == 1
         plain = wide and not isinstance(kernel.layer, WeightStandardized)
-        return plain and any(k.reads.stream.root is kernel.writes.root and self.reads_centred(k) for k in self.kernels)
+        return plain and id(kernel.writes.root) in self._centred
 
     def reading(self, kernel: Kernel, mirrored: bool | None = None) -> Reading:
         """What a kernel reads: of pairs, where it does, unless told otherwise."""
         pairs = self.reads_pairs(kernel) if mirrored is None else mirrored
-        return Reading(kernel.reads.functions, pairs, is_centred(kernel) or (not pairs and _can_be_centred(kernel)))
+        return Reading(kernel.reads.functions, pairs, is_centred(kernel) or (not pairs and id(kernel) in self._able))
 
     def _pair(self, kernels: list[Kernel]) -> None:
         """Make pairs of the units that kernels in a line read, if they can work at a much larger variance with them."""
-        roots = [k.reads.stream.root for k in kernels if not is_odd(k.reads.functions) and not _can_be_centred(k)]
+        roots = [k.reads.stream.root for k in kernels if not is_odd(k.reads.functions) and id(k) not in self._able]
         able = {id(root) for root in roots if not root.blocked}
         if _merit(self._readings(kernels, able)) > _merit(self._readings(kernels, set()), WORTH):
             self._paired |= able
