@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import capas
 from capas import nn
 from capas.errors import CapasError
-from capas.model import Model, load
+from capas.model import Model
 from capas.nn.layer import type_registry
 from capas.nn.plain import plainly
 from capas.nn.walk import walk
@@ -212,7 +213,7 @@ def test_a_wrong_shape_is_refused_with_its_path(case: Case):
 def test_a_file_gives_back_every_array(case: Case, tmp_path):
     params, state = in_dtype(case.arrays(), "float32")
     Model(case.layer, case.shape, params, state).save(tmp_path / "m")
-    loaded = load(tmp_path / "m")
+    loaded = capas.load(tmp_path / "m")
     assert loaded.network == case.layer
     assert jax.tree.structure((loaded.params, loaded.state)) == jax.tree.structure((params, state))
     jax.tree.map(np.testing.assert_array_equal, (loaded.params, loaded.state), (params, state))

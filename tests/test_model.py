@@ -142,6 +142,13 @@ def test_arrays_that_are_not_the_networks_are_refused(tmp_path):
     )
     good = {**bias, "params/weight": np.zeros((3, 2), np.float32)}
     assert load_with(**good, extra=np.zeros(1)) == f"{path}: expected no array 'extra', got (1,). {remedy}"
+    moments = {"inputs/mean": np.zeros(2, np.float32), "inputs/std": np.ones(2, np.float32)}
+    assert load_with(**good, **moments) == (
+        f"{path}: expected a mean and a std of each of 3 features under 'inputs/', got {{'mean': (2,), 'std': (2,)}}. {remedy}"
+    )
+    assert "got {'mean': (2,)}" in load_with(**good, **{"inputs/mean": moments["inputs/mean"]})
+    elsewhere = {"inputs/0/mean": np.zeros(3, np.float32), "inputs/0/std": np.ones(3, np.float32)}
+    assert "expected nothing under 'inputs/0'" in load_with(**good, **elsewhere)
 
 
 def test_the_summary_counts_what_the_arrays_hold(model, capsys):

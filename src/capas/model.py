@@ -16,11 +16,11 @@ from jaxtyping import Array
 
 from . import nn
 from .compiler import jit
-from .errors import DataError, ShapeError
-from .files import read, write
+from .errors import ShapeError
+from .files import write
 from .nn.layer import Layer
 from .nn.parameter import Shape, Tree
-from .nn.walk import found, paths, walk
+from .nn.walk import paths, walk
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,48 +159,3 @@ def _remedy(shape: Shape, wanted: Shape) -> str:
     if math.prod(shape[1:]) == math.prod(wanted):
         return f"Reshape the data: x.reshape{(-1, *wanted)}, or put nn.Flatten() first and initialize anew."
     return "Give it examples like those it was initialized for."
-
-
-def load(path: str | os.PathLike[str]) -> Model:
-    """The model of a file that `Model.save` wrote. Reading it runs no code from it.
-
-    Raises `DataError` if the file is not a model of capas, or if its arrays are not those of its network.
-
-    Example:
-        >>> import tempfile
-        >>> import capas
-        >>> model = capas.init(capas.nn.Dense(2), input_shape=(3,))
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     model.save(f"{folder}/m.safetensors")
-        ...     capas.load(f"{folder}/m.safetensors").network
-        nn.Dense(2)
-    """
-    header, arrays = read(path)
-    network = nn.from_json(header["network"])
-    shape = tuple(header["input_shape"])
-    declared = {"params": network.parameters(shape), "state": network.statistics(shape)}
-    wanted = {name: (*p.copies, *p.shape) for name, p in paths(declared)}
-    inputs = _inputs(arrays)
-    shapes = {name: tuple(a.shape) for name, a in arrays.items()}
-    if wanted != shapes:
-        odd = sorted(set(wanted.items()) ^ set(shapes.items()))[0][0]
-        raise DataError(
-            os.fspath(path),
-            expected=f"an array {odd!r} of shape {wanted[odd]}" if odd in wanted else f"no array {odd!r}",
-            got=str(shapes.get(odd, "none")),
-            remedy="The file is damaged or was edited; save the model again.",
-        )
-    tree = jax.tree.map(lambda p: None, declared)
-    for name, array in arrays.items():
-        parent, _, last = name.rpartition("/")
-        found(tree, parent)[last] = array
-    return Model(network, shape, tree["params"], tree["state"], header["metadata"], header.get("drawn", {}), inputs)
-
-
-def _inputs(arrays: dict[str, Array]) -> dict[str, dict[str, Array]]:
-    """Take the moments of the input out of the arrays."""
-    inputs: dict[str, dict[str, Array]] = {}
-    for name in [name for name in arrays if name.startswith("inputs/")]:
-        path, _, moment = name.removeprefix("inputs/").rpartition("/")
-        inputs.setdefault(path, {})[moment] = arrays.pop(name)
-    return inputs

@@ -15,9 +15,10 @@ from scipy.special import softmax
 from .. import datasets, losses, nn
 from ..datasets import ImagePreparation, Images, TablePreparation
 from ..errors import ArgumentError, DataError
-from ..model import Model, load
+from ..model import Model
 from ..nn.layer import Layer
 from ..start import init
+from ..stored import load
 from ..train import evaluate as evaluate_model
 from ..train import fit
 
