@@ -112,6 +112,10 @@ def test_a_folder_of_images(folder, monkeypatch, capsys):
             "nets.json: expected a JSON file, got [Errno 2] No such file or directory: 'nets.json'. Check the path and the syntax.",
         ),
         (
+            ("train", "flowers.csv", "--target", "kind", "--out", "nowhere/model.safetensors"),
+            "--out: expected a file in a folder that exists, got nowhere/model.safetensors. Make the folder first.",
+        ),
+        (
             ("evaluate", "bare.safetensors", "flowers.csv"),
             "bare.safetensors: expected a model that `capas train` wrote, which knows how to read raw data, got one "
             "without a preparation. Use it from Python: capas.load(path)(x).",

@@ -9,7 +9,7 @@ import pytest
 
 import capas
 from capas import compiler, losses, nn
-from capas.train.data import examples
+from capas.train.examples import examples
 from capas.train.step import Objective
 
 RNG = np.random.default_rng

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from capas.errors import ArgumentError, DataError
-from capas.train.data import ArrayFeed, Examples, StreamFeed, examples, fill, require_finite, sequential, split
+from capas.train.examples import Examples, examples, require_finite, split
+from capas.train.feeds import ArrayFeed, StreamFeed, fill, sequential
 
 
 def numbered(n, classes=3):
@@ -40,6 +41,14 @@ def test_the_split_is_stratified_and_disjoint():
     assert np.bincount(held.y).tolist() == [10, 5, 1]
     assert sorted([*kept.x.tolist(), *held.x.tolist()]) == list(range(160))
     assert held.x.tolist() != split(data, 0.1, seed=1)[1].x.tolist()
+
+
+def test_many_small_classes_are_held_out_in_turn():
+    """A tenth of four is none of each; of fifty such classes together it is twenty."""
+    data = examples((np.arange(200.0), np.repeat(np.arange(50), 4)))
+    kept, held = split(data, 0.1, seed=0)
+    assert np.bincount(held.y, minlength=50).tolist() == [0, 1, 0, 1, 0] * 10
+    assert (kept.rows, held.rows) == (180, 20)
 
 
 def test_the_split_of_numbers_is_random():

@@ -13,29 +13,11 @@ import capas
 from capas import losses, nn, weights
 from capas.errors import ArgumentError, DataError, NotFiniteError, ShapeError
 from capas.train.checkpoint import Checkpoint
-from capas.train.data import ArrayFeed, examples
+from capas.train.examples import Chosen, examples, split
+from capas.train.feeds import ArrayFeed
 from capas.train.loop import Pace
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(0.7, 1, (90, 6)).astype(np.float32)
-Y = (X @ RNG.normal(size=(6, 3))).argmax(1).astype(np.int32)
-NET = nn.Sequential(nn.Dense(8), "relu", nn.Dense(3))
-quiet = functools.partial(capas.fit, progress=False)
-
-
-def start(net=NET, shape=(6,)):
-    return capas.init(net, input_shape=shape, seed=0)
-
-
-def assert_same(one, other):
-    assert jax.tree.structure(one) == jax.tree.structure(other)
-    assert all(map(np.array_equal, jax.tree.leaves(one), jax.tree.leaves(other)))
-
-
-def message(kind, action):
-    with pytest.raises(kind) as caught:
-        action()
-    return str(caught.value)
+from .training import RNG, X, Y, assert_same, message, quiet, start
 
 
 def test_gradient_descent_on_a_linear_model_equals_the_loop_by_hand():
@@ -123,6 +105,16 @@ def test_memory_maps_and_loaders_train_like_arrays(tmp_path):
     expected, _ = quiet(start(), (X, Y), **settings)
     mapped, _ = quiet(start(), (stored, Y), **settings)
     np.testing.assert_allclose(mapped.params["0"]["weight"], expected.params["0"]["weight"], rtol=1e-3, atol=1e-5)
+    _, held = quiet(start(), (X, Y), **settings | {"validation": 0.2})
+    _, mapped_held = quiet(start(), (stored, Y), **settings | {"validation": 0.2})
+    np.testing.assert_allclose(mapped_held["val_loss"], held["val_loss"], rtol=1e-4)
+    assert isinstance(split(examples((stored, Y)), 0.2, 0)[0].x, Chosen)
+    stored[7, 1] = np.nan
+    with pytest.raises(DataError, match=r"batch \d: expected finite numbers, got nan at x\[\d+, 1\]"):
+        quiet(start(), (stored, Y), **settings)
+    with pytest.raises(DataError, match=r"data: expected finite numbers, got nan at x\[7, 1\]"):
+        capas.evaluate(start(), (stored, Y), batch_size=5)
+    stored[7, 1] = X[7, 1]
     made = []
 
     def loader():
@@ -424,52 +416,3 @@ def test_what_does_not_fit_is_refused_before_the_first_step():
     assert message(DataError, lambda: quiet(model, (X, Y), validation=(bad, Y))) == (
         "validation: expected finite numbers, got nan at x[4, 2]. Remove or fill the missing values first."
     )
-
-
-def no_mean(outputs, targets):
-    return (outputs - targets) ** 2
-
-
-@pytest.mark.parametrize(
-    ("settings", "text"),
-    [
-        ({"epochs": 0}, "fit: expected epochs of at least 1, got 0. Give a whole number."),
-        ({"batch_size": 0.5}, "fit: expected batch_size of at least 1, got 0.5. Give a whole number."),
-        ({"loss": "mse"}, "fit: expected a loss function, got 'mse'. For example loss=losses.mse."),
-        (
-            {"optimizer": "adam"},
-            "fit: expected an Optax optimizer, got 'adam'. For example optimizer=optax.adam(1e-3); without one there is "
-            "a default.",
-        ),
-        (
-            {"loss": no_mean},
-            "no_mean: expected a value for each of the 81 examples, shape (81,), got (81, 3). Compare outputs and targets "
-            "of one shape, and average over the axes behind the first.",
-        ),
-    ],
-)
-def test_settings_that_cannot_be_meant_are_refused(settings, text):
-    assert message((ArgumentError, ShapeError), lambda: quiet(start(), (X, X[:, :3]), **settings)) == text
-
-
-SAME = {"epochs": 2}
-OTHERS = {
-    "learning_rate": ({"learning_rate": 1e-2}, {}),
-    "optimizer": ({"optimizer": optax.sgd(0.1)}, {}),
-    "loss": ({"loss": functools.partial(losses.softmax_cross_entropy, label_smoothing=0.1)}, {}),
-    "weights": ({}, {"seed": 1}),
-    "data": ({}, {"y": (Y + 1) % 3}),
-}
-
-
-@pytest.mark.parametrize("name", OTHERS)
-def test_a_folder_of_another_run_is_refused(name, tmp_path):
-    """What changed is named, and nothing of the old run comes back as if it were the new one."""
-    settings, other = OTHERS[name]
-    quiet(start(), (X, Y), checkpoint=tmp_path, **SAME)
-    model = capas.init(NET, input_shape=(6,), seed=other.get("seed", 0))
-    found = message(
-        ArgumentError, lambda: quiet(model, (X, other.get("y", Y)), checkpoint=tmp_path, **(SAME | settings))
-    )
-    assert f"a run with {name}=" in found
-    quiet(start(), (X, Y), checkpoint=tmp_path, **SAME)

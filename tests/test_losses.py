@@ -334,3 +334,11 @@ REFUSED = [
 @pytest.mark.parametrize(("call", "text"), REFUSED, ids=range(len(REFUSED)))
 def test_refusals(call, text):
     assert refusal(call) == text
+
+
+@pytest.mark.parametrize(("kind", "count"), [(np.uint8, 256), (np.int8, 128)])
+def test_classes_of_eight_bits(kind, count):
+    """No number of 8 bits is out of range there."""
+    logits, classes = jnp.eye(count)[:4], np.array([0, 1, 2, 0], kind)
+    expected = [-np.log(np.e / (np.e + count - 1))] * 3 + [np.log(np.e + count - 1)]
+    np.testing.assert_allclose(losses.softmax_cross_entropy(logits, classes), expected, rtol=1e-6)

@@ -151,6 +151,14 @@ def test_arrays_that_are_not_the_networks_are_refused(tmp_path):
     assert "expected nothing under 'inputs/0'" in load_with(**good, **elsewhere)
 
 
+def test_headers_that_were_edited_are_refused(tmp_path):
+    path, arrays = tmp_path / "m", {"params/bias": np.zeros(2, np.float32)}
+    save_file(arrays, path, {"capas": "{bad"})
+    assert "expected a model file of format 'capas-1', got None" in message(DataError, lambda: capas.load(path))
+    save_file(arrays, path, {"capas": json.dumps({"format": "capas-1"})})
+    assert "expected a header with 'network', got none" in message(DataError, lambda: capas.load(path))
+
+
 def test_the_summary_counts_what_the_arrays_hold(model, capsys):
     model.summary()
     shown = capsys.readouterr().out

@@ -9,7 +9,15 @@ import pytest
 import capas
 from capas import nn, weights
 from capas.nn.walk import paths
-from capas.train import centre_updates, kernel_rate, layer_decays, layer_rates, scale_updates
+from capas.train import (
+    asymmetric_kernels,
+    centre_updates,
+    decay_weights,
+    kernel_rate,
+    layer_decays,
+    layer_rates,
+    scale_updates,
+)
 from capas.train.optimizer import default_optimizer, parts
 
 KEY = jax.random.key(0)
@@ -35,8 +43,8 @@ def test_only_kernels_decay():
 
 def test_kernels_behind_activations_that_are_not_odd_have_centred_updates():
     """Gradients with a mean: the update of a kernel sums to zero over its inputs, or is far from it."""
-    layers = [nn.Dense(6), "relu", nn.Dense(6), "tanh", nn.Dense(6), nn.LayerNorm(), nn.Dense(6), "tanh", "elu"]
-    model = start(nn.Sequential(*layers, nn.Repeat(nn.Sequential(nn.Dense(6), "sigmoid"), 2), nn.Dense(3)))
+    body = [nn.Dense(16), "relu", nn.Dense(16), "tanh", nn.Dense(16), nn.LayerNorm(), nn.Dense(16), "tanh", "elu"]
+    model = start(nn.Sequential(*body, nn.Repeat(nn.Sequential(nn.Dense(16), "sigmoid"), 2), nn.Dense(3)))
     optimizer = default_optimizer(model, 100, 1e-2)
     params = jax.tree.map(jnp.zeros_like, model.params)
     state, draws = optimizer.init(params), np.random.default_rng(0)
@@ -183,3 +191,35 @@ def test_longer_trainings_have_a_lower_peak_unless_it_is_given(steps, given, exp
     ]
     assert rates[0] == pytest.approx(expected / 2, rel=1e-5)
     assert max(rates) == rates[1] == pytest.approx(expected, rel=1e-5)
+
+
+def test_kernels_of_few_inputs_are_not_centred():
+    """Of one input centring takes all, as in a depthwise convolution; of 16 it takes a sixteenth."""
+    net = nn.Sequential(nn.Conv(32, (1, 1)), "relu", nn.Conv(32, (3, 3), groups=32), "relu", nn.Conv(4, (1, 1)), "relu")
+    model = capas.init(nn.Sequential(net, nn.Flatten(), nn.Dense(2)), (3, 3, 1))
+    centred = {path for path, chosen in paths(asymmetric_kernels(model)) if chosen}
+    assert centred == {"0/4/weight", "2/weight"}
+    assert layer_rates(model)["0"]["2"]["weight"] == pytest.approx(1, rel=0.3)
+    data = np.random.default_rng(0).standard_normal((64, 3, 3, 1)), np.arange(64) % 2
+    trained, _ = capas.fit(model, data, epochs=2, batch_size=16, validation=None, progress=False)
+    before, after = (m.params["0"]["2"]["weight"] for m in (model, trained))
+    assert abs(after - before).max() > 3e-3
+
+
+def test_a_training_of_one_step_moves_the_weights():
+    model = capas.init(nn.Dense(2), (4,))
+    data = np.random.default_rng(0).standard_normal((50, 4)), np.arange(50) % 2
+    trained, _ = capas.fit(model, data, epochs=1, validation=None, progress=False)
+    assert abs(trained.params["weight"] - model.params["weight"]).max() == pytest.approx(3e-3, rel=0.05)
+
+
+def test_parts_go_together_with_masks():
+    """Optax puts a `MaskedNode` where a parameter is left out."""
+    params = {"weight": jnp.ones((4, 2)), "bias": jnp.ones(2)}
+    which, numbers = {"weight": True, "bias": False}, {"weight": 0.5, "bias": 0.5}
+    parts_ = optax.chain(centre_updates(which), scale_updates(numbers), decay_weights(numbers))
+    optimizer = optax.masked(parts_, {"weight": True, "bias": False})
+    gradient = {"weight": jnp.arange(8.0).reshape(4, 2), "bias": jnp.ones(2)}
+    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+    np.testing.assert_allclose(updates["weight"], 0.5 * (gradient["weight"] - 3 - np.array([0, 1])) + 0.5)
+    np.testing.assert_array_equal(updates["bias"], gradient["bias"])

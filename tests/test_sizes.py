@@ -1,5 +1,6 @@
 """Warnings of inputs and targets of the wrong size."""
 
+import re
 import warnings
 from functools import partial
 
@@ -107,3 +108,15 @@ def test_one_target_of_several_and_targets_in_order():
 
 def test_targets_that_are_no_numbers_of_the_outputs_unit():
     assert not texts_of_targets(RNG.poisson(100, (200, 1)).astype(np.float32), losses.poisson)
+
+
+def test_inputs_other_than_those_that_a_model_was_made_for():
+    model = capas.init(NET, (4,), data=100 * X + 500)
+    assert not warned(lambda: capas.fit(model, (100 * X + 500, LABELS), **SETTINGS))
+    for x, away, apart in ((X, "5.*", "0.01"), (1000 * (100 * X + 500), "5.*e[+]03", "1e[+]03")):
+        (text,) = warned(lambda x=x: capas.fit(model, (x, LABELS), **SETTINGS))
+        assert re.fullmatch(
+            rf"fit: layer 'body/0' was made for data: from its mean these inputs are {away} standard deviations away, and "
+            rf"{apart} from each other\. Give it inputs like those of capas\.init\(\.\.\., data=x\)\.",
+            text,
+        )

@@ -502,6 +502,14 @@ def test_columns_without_a_name_are_refused(tmp_path):
         )
 
 
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    """pandas would read the second one as another input: the target under another name."""
+    (tmp_path / "a.csv").write_text("a,kind,kind\n1,x,x\n2,y,y\n")
+    assert refused(DataError, datasets.read_table, tmp_path / "a.csv") == (
+        f"{tmp_path / 'a.csv'}: expected columns of different names, got 'kind' twice. Rename one of them, or remove it."
+    )
+
+
 def test_a_parquet_file_keeps_rows_whatever_their_labels(tmp_path):
     frame = people()
     frame[frame["smokes"]].to_parquet(tmp_path / "a.parquet")

@@ -15,7 +15,7 @@ import optax
 import capas
 from capas import losses, nn
 from capas.nn.walk import paths
-from capas.train.data import HostArray, examples
+from capas.train.examples import HostArray, examples
 from capas.train.step import Objective, Runner, begin, make_step, options_for
 
 from . import architecture as to_build

@@ -24,13 +24,21 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
     partial_file.replace(path)
 
 
+def _header(text: str) -> dict[str, Any]:
+    """What a header says; nothing, if it is not JSON."""
+    try:
+        return dict(json.loads(text))
+    except ValueError:
+        return {}
+
+
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
     """Header and arrays. Raises `DataError` for a file that `write` has not written."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="flax") as file:
-            header = json.loads((file.metadata() or {}).get("capas", "{}"))
+            header = _header((file.metadata() or {}).get("capas", "{}"))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from collections.abc import Mapping
@@ -65,6 +66,7 @@ def init(
         True
     """
     shape = require.network("init", network, input_shape)
+    _require_json(metadata)
     seen = _seen(data, shape, standardize)
     key = derive(seed, Purpose.WEIGHTS)
     params, state, chosen = drawn(network, key, shape, scheme, data=seen, standardized=standardize)
@@ -72,6 +74,15 @@ def init(
     why = {path: planned.why for path, planned in chosen.items()}
     inputs = {} if seen is None else read_inputs(network, shape, seen, standardized=standardize)
     return Model(network, shape, params, state, dict(metadata or {}), why, inputs)
+
+
+def _require_json(metadata: Mapping[str, Any] | None) -> None:
+    """Refuse what could not be saved, before it is trained."""
+    try:
+        json.dumps(dict(metadata or {}))
+    except (TypeError, ValueError) as error:
+        remedy = "Make arrays lists, and numbers of NumPy those of Python."
+        raise ArgumentError("init", expected="metadata of plain JSON values", got=str(error), remedy=remedy) from error
 
 
 def _warn_of_growth(chosen: Mapping[str, Planned]) -> None:

@@ -33,6 +33,9 @@ def load(path: str | os.PathLike[str]) -> Model:
         nn.Dense(2)
     """
     header, arrays = read(path)
+    for name in ("network", "input_shape", "metadata"):
+        if name not in header:
+            raise DataError(os.fspath(path), expected=f"a header with {name!r}", got="none", remedy=DAMAGED)
     network = nn.from_json(header["network"])
     shape = tuple(header["input_shape"])
     declared = {"params": network.parameters(shape), "state": network.statistics(shape)}

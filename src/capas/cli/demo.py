@@ -13,13 +13,14 @@ from ..datasets import Images
 from ..model import Model
 from ..start import init
 from ..train import evaluate, fit
-from .work import IMAGE_NET
+from .work import IMAGE_NET, require_folder
 
 DEPTH, WIDTH = 100, 64
 
 
 def run(out: Path) -> None:
     """Train all three, say how well each does on test images, and save the CNN."""
+    require_folder(out)
     console = Console(soft_wrap=True)
     data = datasets.demo_images()
     if data.note:

@@ -41,6 +41,7 @@ def train(
     """Train a network on images or on a table, and save it with all that raw data needs."""
     from . import work
 
+    work.require_folder(out)
     source = work.training_source(data, target, task, size)
     typer.echo(source.title)
     model = work.new_model(source, net, seed)
@@ -79,6 +80,7 @@ def predict(
     """Predict from raw data; one CSV line per image or row."""
     from . import work
 
+    work.require_folder(out)
     frame = work.predict(model, data)
     frame.to_csv(sys.stdout if out is None else out, index=False)
 

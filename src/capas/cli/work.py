@@ -119,7 +119,7 @@ def _read_net(text: str) -> Layer:
         return nn.from_text(text)
     try:
         return nn.from_json(json.loads(Path(text).read_text()))
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(
             text, expected="a JSON file", got=str(error), remedy="Check the path and the syntax."
         ) from error
@@ -134,6 +134,13 @@ def _with_outputs(body: Layer, shape: tuple[int, ...], outputs: int) -> Layer:
         return body
     layers = [layer for _, layer in body.layers] if isinstance(body, nn.Sequential) else [body]
     return nn.Sequential(*layers, *([nn.Flatten()] if len(found) > 1 else []), nn.Dense(outputs))
+
+
+def require_folder(out: Path | None) -> None:
+    """Refuse, before any work is done, a file in a folder that is not there."""
+    if out is not None and not out.absolute().parent.is_dir():
+        expected, remedy = "a file in a folder that exists", "Make the folder first."
+        raise ArgumentError("--out", expected=expected, got=str(out), remedy=remedy)
 
 
 def train(model: Model, source: Source, out: Path, **settings: Any) -> Model:
@@ -215,6 +222,7 @@ def predict(path: Path, data: str) -> Any:
     outputs = model.predict(x)
     if not preparation.classes:
         assert isinstance(preparation, TablePreparation)
+        name = "row number" if preparation.target.name == name else name
         return pd.DataFrame({name: names, preparation.target.name: preparation.unscale(outputs)[:, 0]})
     shares = softmax(outputs.astype(np.float64), axis=1)
     best = shares.argmax(1)

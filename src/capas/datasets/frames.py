@@ -24,8 +24,8 @@ def read_table(path: Location, preparation: TablePreparation | None = None) -> A
         preparation: the one of the trained model, for rows to predict. Columns that were text in training are read as
             text, even if all cells of a CSV file look like numbers now.
 
-    Raises `DataError` for files that are missing, damaged, of another kind, or have a column without a name, and
-    `MissingExtraError` without pandas, or pyarrow for Parquet.
+    Raises `DataError` for files that are missing, damaged, of another kind, or have columns without a name or two of
+    one, and `MissingExtraError` without pandas, or pyarrow for Parquet.
 
     Example:
         >>> import tempfile
@@ -52,6 +52,8 @@ def read_table(path: Location, preparation: TablePreparation | None = None) -> A
         reason = f"{error}".split("\n")[0].rstrip(".")
         raise _refusal(path, f"one that cannot be read ({reason})", "Repair it or save it anew.") from error
     _require_names(path, frame)
+    if suffix == ".csv":
+        _require_different(path)
     return frame
 
 
@@ -95,6 +97,17 @@ def _require_names(path: Location, frame: Any) -> None:
             got=f"none for column {nameless[0]} (the first is column 0)",
             remedy="Name it, or remove it: pandas leaves row numbers out with frame.to_csv(path, index=False).",
         )
+
+
+def _require_different(path: Location) -> None:
+    """pandas calls the second of two columns of one name "name.1", and a network would read the target in it."""
+    from pandas import read_csv
+
+    names = read_csv(path, header=None, nrows=1, dtype=str, index_col=False).loc[0]
+    if names.duplicated().any():
+        twice = names[names.duplicated()].iloc[0]
+        expected, remedy = "columns of different names", "Rename one of them, or remove it."
+        raise DataError(os.fspath(path), expected=expected, got=f"{twice!r} twice", remedy=remedy)
 
 
 def _refusal(path: Location, got: str, remedy: str) -> DataError:

@@ -62,8 +62,9 @@ def softmax_cross_entropy(
 
 def _of_classes(logits: Array, classes: Array) -> Array:
     """A class out of range reads NaN; a negative one, left alone, would count from the end."""
-    outside = jnp.asarray(logits.shape[-1], classes.dtype)
-    return optax.softmax_cross_entropy_with_integer_labels(logits, jnp.where(classes < 0, outside, classes))
+    classes = classes.astype(jnp.int32)  # in 8 bits there may be no number that is out of range
+    outside = jnp.where(classes < 0, logits.shape[-1], classes)
+    return optax.softmax_cross_entropy_with_integer_labels(logits, outside)
 
 
 @contract(probabilities, logits=True)

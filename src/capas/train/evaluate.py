@@ -13,13 +13,14 @@ from jaxtyping import Array
 
 from .. import losses
 from ..compiler import jit
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DataError
 from ..model import Model
 from ..nn import Activation, Sequential, Softmax
 from ..nn.layer import Layer
 from ..nn.parameter import Shape, Tree
 from . import metrics as metrics_
-from .data import Examples, StreamFeed, examples, require_finite, sequential
+from .examples import Examples, examples, require_finite
+from .feeds import StreamFeed, sequential
 from .metrics import PerExample
 from .precision import cast
 
@@ -50,12 +51,16 @@ def evaluate(
     """
     chosen = metrics_.resolve(metrics_.defaults(loss) if metrics is None else metrics, loss)
     require_head(model.network, loss)
+    if batch_size < 1:
+        expected, remedy = "batch_size of at least 1", "Give a whole number."
+        raise ArgumentError("evaluate", expected=expected, got=repr(batch_size), remedy=remedy)
     if is_arrays(data):
         given = examples(data)
         require_finite(given)
         require_fit(model.network, model.input_shape, loss, given)
         return measure(model, chosen, sequential(given, batch_size))
-    return measure(model, chosen, StreamFeed(data).batches(0))
+    require = partial(require_fit, model.network, model.input_shape, loss)
+    return measure(model, chosen, StreamFeed(data, require).batches(0))
 
 
 def measure(
@@ -65,6 +70,9 @@ def measure(
     functions = tuple(metrics.values())
     parts = [_sums(model.network, functions, precision, model.params, model.state, batch) for batch in batches]
     sums, weight = (np.sum([np.asarray(p[i], np.float64) for p in parts], axis=0) for i in (0, 1))
+    if not weight:
+        remedy = "Weights count examples; leave them out to count all alike."
+        raise DataError("weights", expected="some that are not 0", got="none", remedy=remedy)
     return dict(zip(metrics, (float(s / weight) for s in sums), strict=True))
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Array
 from ..errors import NotFiniteError
 from ..nn.layer import Layer, observing
 from ..nn.walk import paths
-from .data import Examples
+from .examples import Examples
 from .step import Objective, TrainState
 
 REMEDY = "Use a smaller learning rate, clip the gradients as the default optimizer does, or start from scheme='auto'."
@@ -37,6 +37,17 @@ def diagnose(objective: Objective, now: TrainState, batch: Examples) -> NotFinit
         expected="a finite number at every step",
         got=f"none at step {int(now.step)}, from finite outputs of the network",
         remedy=REMEDY,
+    )
+
+
+def not_finite_in_validation(name: str, value: float, epoch: int) -> NotFiniteError:
+    """The error of an epoch after which what is held out has no finite loss, or none of what is watched."""
+    return NotFiniteError(
+        name,
+        expected="a finite number after every epoch",
+        got=f"{value} after epoch {epoch}, from finite weights",
+        remedy="Look through the validation data for symbols outside of the vocabulary and classes that the network "
+        "does not have.",
     )
 
 

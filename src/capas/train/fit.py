@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
-import numpy as np
 import optax
 
 from .. import losses
 from ..errors import ArgumentError
 from ..model import Model
 from . import metrics as metrics_
-from .data import ArrayFeed, Examples, StreamFeed, examples, require_finite, sequential, split
 from .early import watch
 from .evaluate import is_arrays, require_fit, require_head
+from .examples import Examples, examples, require_finite, split
+from .feeds import ArrayFeed, StreamFeed, sequential
 from .history import History
 from .inputs import standardize_inputs
 from .loop import Callback, Training
 from .metrics import PerExample
 from .optimizer import default_optimizer
-from .precision import usable
+from .precision import usable, warn_of_coarse
 from .progress import Display
+from .settings import REAL, require_settings
 from .sizes import warn_of_sizes
 from .step import Objective
 
@@ -58,9 +60,9 @@ def fit(
         epochs: passes over the data.
         batch_size: examples per step, for arrays. The last batch is filled up with others, so every step has the same
             shape.
-        optimizer: any Optax optimizer. By default AdamW with clipping, centred updates, warm-up and cosine
-            decay. If the model was made for data, either sees the first layers as if these were standardized, see
-            `capas.train.standardize_inputs`.
+        optimizer: an Optax optimizer that asks for gradients alone, no line search. By default AdamW with clipping,
+            centred updates, warm-up and cosine decay. If the model was made for data, either sees the first layers as
+            if these were standardized, see `capas.train.standardize_inputs`.
         learning_rate: peak rate of the default optimizer, by default 0.003 and less for more than 3000 steps, see
             `capas.train.peak_rate`; hidden layers of deep networks get less of it, see `capas.train.layer_rates`.
         validation: share of the arrays held out (stratified by class), or data of its own, or None.
@@ -69,7 +71,8 @@ def fit(
         monitor: which entry of the epochs' records: "val_accuracy", say. By default "val_loss", or "loss" where
             nothing is held out.
         seed: of order, split and dropout; the same seed gives the same result, bit for bit.
-        checkpoint: a folder to save into after every epoch, and to continue from.
+        checkpoint: a folder to save into after every epoch, and to continue from, with the same settings. An optimizer
+            that is given is known again by what its state is made of, not by its rate.
         callbacks: functions of the epoch's record and the model; a true answer ends training.
         precision: "float32", or "bfloat16" to compute in half the bits with weights kept in float32. Where this JAX
             would be slower with it on this processor, it warns and trains in float32.
@@ -90,41 +93,33 @@ def fit(
         True
     """
     precision = usable(precision)
-    _require_settings(loss, epochs, batch_size, optimizer)
+    counts = {"epochs": epochs, "batch_size": batch_size} | ({} if patience is None else {"patience": patience})
+    require_settings(loss, optimizer, learning_rate, seed, **counts)
     require_head(model.network, loss)
     feed, held = _feeds(model, data, validation, batch_size, seed, loss)
+    warn_of_coarse(model.inputs, precision)
     if isinstance(feed, ArrayFeed):
         warn_of_sizes(model, feed.data, loss)
     names = metrics_.resolve(metrics_.defaults(loss) if metrics is None else metrics, loss)
-    others = {name: metric for name, metric in names.items() if metric is not loss}
+    others = {name: metric for name, metric in names.items() if name != "loss"}
     watched = watch(monitor, patience, {"loss": loss, **others}, held is not None)
     steps = None if feed.steps is None else feed.steps * epochs
-    asked = {"learning_rate": learning_rate, "optimizer": "default" if optimizer is None else "given"}
-    optimizer = standardize_inputs(_optimizer(model, optimizer, learning_rate, steps), model.inputs)
-    objective = Objective(model.network, loss, others, seed, precision)
-    training = Training(model, feed, held, objective, optimizer, epochs, watched, patience, tuple(callbacks), asked)
+    rate = None if learning_rate is None else float(learning_rate)
+    asked = {"learning_rate": rate, "optimizer": "default" if optimizer is None else "given"}
+    optimizer = standardize_inputs(_optimizer(model, optimizer, rate, steps), model.inputs)
+    objective = Objective(model.network, loss, others, int(seed), precision)
+    training = Training(
+        model, feed, held, objective, optimizer, int(epochs), watched, patience, tuple(callbacks), asked
+    )
     with Display(epochs, feed.steps, quiet=not progress) as display:
         return training.run(display, checkpoint)
-
-
-def _require_settings(loss: Any, epochs: Any, batch_size: Any, optimizer: Any) -> None:
-    """Refuse what cannot be meant, before anything is read."""
-    for name, number in {"epochs": epochs, "batch_size": batch_size}.items():
-        if not (isinstance(number, (int, np.integer)) and number >= 1):
-            expected, remedy = f"{name} of at least 1", "Give a whole number."
-            raise ArgumentError("fit", expected=expected, got=repr(number), remedy=remedy)
-    if not callable(loss):
-        raise ArgumentError("fit", expected="a loss function", got=repr(loss), remedy="For example loss=losses.mse.")
-    if optimizer is not None and not hasattr(optimizer, "update"):
-        remedy = "For example optimizer=optax.adam(1e-3); without one there is a default."
-        raise ArgumentError("fit", expected="an Optax optimizer", got=repr(optimizer), remedy=remedy)
 
 
 def _feeds(
     model: Model, data: Any, validation: Any, batch_size: int, seed: int, loss: PerExample
 ) -> tuple[ArrayFeed | StreamFeed, Callable[[], Iterator[Examples]] | None]:
     """The batches to train on, and those to validate on."""
-    held = None if validation is None or isinstance(validation, (int, float)) else validation
+    held = None if validation is None or isinstance(validation, REAL) else validation
     if not is_arrays(data):
         if held is None and validation is not None:
             raise ArgumentError(
@@ -133,39 +128,35 @@ def _feeds(
                 got=f"validation={validation!r}",
                 remedy="A share can only be held out of arrays.",
             )
-        return StreamFeed(data), None if held is None else _held_batches(model, held, loss)
+        return _stream(model, data, loss), None if held is None else _held_batches(model, held, loss)
     given = _checked(model, data, loss, "data")
-    if isinstance(validation, (int, float)):
-        given, held = split(given, validation, seed)
-    feed = ArrayFeed(given, min(batch_size, given.rows), seed)
+    if isinstance(validation, REAL):
+        given, held = split(given, float(validation), seed)
+    feed = ArrayFeed(given, min(int(batch_size), given.rows), seed)
     return feed, None if held is None else _held_batches(model, held, loss)
 
 
 def _checked(model: Model, data: Any, loss: PerExample, subject: str) -> Examples:
     given = examples(data, subject)
-    if not isinstance(given.x, np.memmap):
-        require_finite(given, subject)
+    require_finite(given, subject)
     require_fit(model.network, model.input_shape, loss, given)
     return given
 
 
 def _held_batches(model: Model, held: Any, loss: PerExample) -> Callable[[], Iterator[Examples]]:
     if not is_arrays(held):
-        return lambda: StreamFeed(held).batches(0)
+        return lambda: _stream(model, held, loss).batches(0)
     given = _checked(model, held, loss, "validation")
     return lambda: sequential(given, EVALUATION_BATCH)
+
+
+def _stream(model: Model, data: Any, loss: PerExample) -> StreamFeed:
+    return StreamFeed(data, partial(require_fit, model.network, model.input_shape, loss))
 
 
 def _optimizer(
     model: Model, optimizer: optax.GradientTransformation | None, rate: float | None, steps: int | None
 ) -> optax.GradientTransformation:
-    if optimizer is not None and rate is not None:
-        raise ArgumentError(
-            "fit",
-            expected="an optimizer or a learning rate",
-            got="both",
-            remedy="Set the rate where you make the optimizer.",
-        )
     if optimizer is not None:
         return optimizer
     if steps is None:

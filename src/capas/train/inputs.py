@@ -24,7 +24,8 @@ def standardize_inputs(optimizer: optax.GradientTransformation, inputs: Inputs) 
     and their gradients; what it adds to them is $\Delta W_i = \Delta V_i / \sigma_i$ and
     $\Delta b = \Delta c - \sum_i \mu_i \Delta W_i$. Without it Adam, which moves every weight by the same rate, moves
     the output by that rate times the size of the input: of pixels from 0 to 255 by a hundred times as much. In
-    convolutions the sums are over the window, too; layers without a bias keep the mean.
+    convolutions the sums are over the window, too; layers without a bias keep the mean. A bias whose own updates are
+    held at zero moves with its weights still, so that the response to the mean stays; freeze both.
 
     Args:
         optimizer: any of Optax. `fit` does this to the one that it uses.
@@ -78,7 +79,8 @@ def _raw(layer: dict[str, Array], mean: Array, std: Array) -> dict[str, Array]:
 
 
 def _layer(layer: dict[str, Array], weight: Array, shift: Array) -> dict[str, Array]:
-    return {**layer, "weight": weight, **({"bias": layer["bias"] + shift} if "bias" in layer else {})}
+    changed = {"weight": weight, **({"bias": layer["bias"] + shift} if "bias" in layer else {})}
+    return {**layer, **{name: array.astype(layer[name].dtype) for name, array in changed.items()}}
 
 
 def _outputs(mean: Array, weight: Array) -> Array:

@@ -16,11 +16,12 @@ import optax
 
 from ..model import Model
 from ..nn import to_json
-from .checkpoint import Checkpoint, digest
-from .data import ArrayFeed, Examples, HostArray, StreamFeed, spaced
+from .checkpoint import Checkpoint, digest, structure
 from .early import Best, Watch
 from .evaluate import measure
-from .finite import diagnose, is_finite
+from .examples import Examples, HostArray, spaced
+from .feeds import ArrayFeed, StreamFeed
+from .finite import diagnose, is_finite, not_finite_in_validation
 from .history import History, Record
 from .progress import Display
 from .step import Chunk, Objective, Runner, TrainState, begin, make_step, options_for
@@ -104,6 +105,7 @@ class Training:
         run = {"network": to_json(self.model.network), "seed": objective.seed, "epochs": self.epochs}
         run |= {"monitor": self.watch.name, "precision": objective.precision, **self.asked}
         run |= {"loss": _name(objective.loss), "weights": digest(self.model.params)}
+        run |= {"optimizer's state": structure(self.optimizer.init, self.model.params)}
         if isinstance(self.feed, ArrayFeed):
             run |= {"examples": self.feed.data.rows, "batch_size": self.feed.batch_size}
             run["data"] = digest(self.feed.data.take(spaced(self.feed.data.rows, COMPARED)))
@@ -112,7 +114,7 @@ class Training:
     def _resident(self) -> ArrayFeed | None:
         """The feed, where all its arrays stay on the device and many steps run in one compiled call."""
         feed = self.feed
-        return feed if isinstance(feed, ArrayFeed) and not isinstance(feed.data.x, np.memmap) else None
+        return feed if isinstance(feed, ArrayFeed) and not feed.data.is_on_disk else None
 
     def _runner(self) -> Runner:
         resident = self._resident()
@@ -140,7 +142,8 @@ class Training:
                 self._stop(runner, now, chunk, values, history)
             now, steps, total = after, steps + count, total + values.sum(0, dtype=np.float64)
             display.advance(count, self._named(total / steps))
-        record = {"epoch": epoch + 1, "step": int(now.step), **self._named(total / steps), **self._validate(now)}
+        found = self._validate(now, history)
+        record = {"epoch": epoch + 1, "step": int(now.step), **self._named(total / steps), **found}
         history.records.append({**record, "seconds": time.perf_counter() - start})
         display.end_epoch(history.records[-1])
         return now
@@ -148,12 +151,19 @@ class Training:
     def _named(self, values: HostArray) -> dict[str, float]:
         return dict(zip(("loss", *self.objective.metrics), map(float, values), strict=True))
 
-    def _validate(self, now: TrainState) -> dict[str, float]:
+    def _validate(self, now: TrainState, history: History) -> dict[str, float]:
         if self.held is None:
             return {}
         metrics = {"loss": self.objective.loss, **self.objective.metrics}
-        found = measure(self._model(now.params, now.state), metrics, self.held(), self.objective.precision)
-        return {f"val_{name}": value for name, value in found.items()}
+        model = self._model(now.params, now.state)
+        found = measure(model, metrics, self.held(), self.objective.precision)
+        record = {f"val_{name}": value for name, value in found.items()}
+        for name in {"val_loss", self.watch.name} & record.keys():
+            if not np.isfinite(record[name]):
+                error = not_finite_in_validation(name, record[name], len(history.records) + 1)
+                error.model, error.history = model, history
+                raise error
+        return record
 
     def _judge(self, now: TrainState, history: History, best: Best) -> Best:
         last = history.records[-1]

@@ -49,6 +49,9 @@ def values(function: PerExample, outputs: Array, targets: Array) -> Array:
     )
 
 
+RECORDED = {"epoch", "step", "loss", "seconds"}
+"""What the record of an epoch has beside metrics."""
+
 named: dict[str, PerExample] = {
     "accuracy": accuracy,
     "top_5_accuracy": top_5_accuracy,
@@ -70,7 +73,12 @@ def resolve(metrics: Sequence[str | PerExample], loss: PerExample) -> dict[str, 
     found: dict[str, PerExample] = {}
     for metric in metrics:
         if callable(metric):
-            found[getattr(metric, "__name__", repr(metric))] = metric
+            name = getattr(metric, "__name__", repr(metric))
+            if name in found or name in RECORDED:
+                expected = "metrics of different names, which are not those of the record itself"
+                remedy = "Define it as a function with a name of its own."
+                raise ArgumentError("metrics", expected=expected, got=f"another {name!r}", remedy=remedy)
+            found[name] = metric
         elif metric == "loss":
             found["loss"] = loss
         elif metric in named:

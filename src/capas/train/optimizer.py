@@ -21,6 +21,12 @@ RATE = 3e-3
 STEPS = 3_000
 """So many steps are made at the full rate; a longer training has a lower one."""
 
+FEW = 20
+"""Steps from which on there is a warm-up: its first step is at no rate, which a training of one would not survive."""
+
+MANY = 16
+"""Inputs from which on updates are centred: of n, one direction in n is lost."""
+
 LEFT = 0.25
 """No update is made more than four times larger for what centring takes from it."""
 
@@ -45,15 +51,20 @@ def default_optimizer(model: Model, steps: int, learning_rate: float | None) -> 
 def parts(model: Model, steps: int, learning_rate: float | None) -> dict[str, optax.GradientTransformation]:
     """The transformations of the default optimizer, one after another, by what they are for."""
     peak = peak_rate(steps) if learning_rate is None else learning_rate
-    schedule = optax.warmup_cosine_decay_schedule(0.0, peak, max(steps // 10, 1), max(steps, 2))
     return {
         "clipping": optax.clip_by_global_norm(1.0),
         "adam": optax.scale_by_adam(),
         "centring": centre_updates(asymmetric_kernels(model)),
         "layer rates": scale_updates(layer_rates(model)),
         "weight decay": decay_weights(layer_decays(model)),
-        "schedule": optax.scale_by_learning_rate(schedule),
+        "schedule": optax.scale_by_learning_rate(_schedule(steps, peak)),
     }
+
+
+def _schedule(steps: int, peak: float) -> optax.Schedule:
+    if steps < FEW:
+        return optax.cosine_decay_schedule(peak, steps)
+    return optax.warmup_cosine_decay_schedule(0.0, peak, steps // 10, steps)
 
 
 def peak_rate(steps: int) -> float:
@@ -74,18 +85,27 @@ def peak_rate(steps: int) -> float:
 
 
 def asymmetric_kernels(model: Model) -> Any:
-    """Which parameters are kernels that read activations that are not odd, in a tree for `centre_updates`.
+    """Which parameters are kernels that read 16 or more activations that are not odd, in a tree for `centre_updates`.
+
+    What centring takes away is never learned: of n inputs, or n at each tap of a window, one direction. Of few that is
+    much, and of one, as in a depthwise convolution, all. (Letters, three layers of ReLU of which the middle one has n
+    units, ten epochs, rows held out, two seeds: 0.926 with it and 0.913 without for n = 64, 0.878 and 0.876 for 16,
+    0.843 and 0.852 for 8, 0.452 and 0.493 for 2.)
 
     Example:
         >>> import capas
         >>> from capas import nn
         >>> from capas.train import asymmetric_kernels
-        >>> model = capas.init(nn.Sequential(nn.Dense(8), "relu", nn.Dense(8), "tanh", nn.Dense(2)), (4,))
+        >>> model = capas.init(nn.Sequential(nn.Dense(16), "relu", nn.Dense(16), "tanh", nn.Dense(2)), (4,))
         >>> [path for path, tree in asymmetric_kernels(model).items() if tree["weight"]]
         ['2']
     """
     kernels = read_streams(model.network, model.input_shape)
-    return _by_path(model.params, lambda path, _: path in kernels and is_asymmetric(kernels[path]))
+    return _by_path(model.params, lambda path, _: path in kernels and _is_centred(kernels[path]))
+
+
+def _is_centred(kernel: Kernel) -> bool:
+    return is_asymmetric(kernel) and kernel.parameter.shape[-2] >= MANY
 
 
 def layer_rates(model: Model) -> Any:
@@ -93,7 +113,7 @@ def layer_rates(model: Model) -> Any:
 
     Of the $L$ hidden layers of a network one with n inputs has $r = \min(1, \frac{17}{L} \frac{64}{\max(n, 64)})$, so
     that all together move the output by no more than 17 of width 64 would; the first and the last layer stand alone and
-    have 1. Hidden kernels have r times `kernel_rate`; those that read a signal with a mean also times $1/\sqrt{1 - a}$,
+    have 1. Hidden kernels have r times `kernel_rate`; those of which updates are centred also times $1/\sqrt{1 - a}$,
     at most 4, where a is the mean's share of the power: so much of an update is left when it is centred. Layers in
     branches count as $\sqrt L$, since each moves its own share of the signal alone.
 
@@ -105,7 +125,7 @@ def layer_rates(model: Model) -> Any:
         >>> import capas
         >>> from capas import nn
         >>> from capas.train import layer_rates
-        >>> net = nn.Sequential(nn.Dense(8), nn.Repeat(nn.Sequential("relu", nn.Dense(8)), 100), "relu", nn.Dense(2))
+        >>> net = nn.Sequential(nn.Dense(64), nn.Repeat(nn.Sequential("relu", nn.Dense(64)), 100), "relu", nn.Dense(2))
         >>> rates = layer_rates(capas.init(net, (4,)))
         >>> [rates["0"]["weight"], round(rates["1"]["block"]["1"]["weight"], 3), rates["3"]["weight"]]
         [1.0, 0.206, 1.0]
@@ -121,7 +141,7 @@ def layer_rates(model: Model) -> Any:
             return share
         kernel = hidden[path]
         reading = Reading(kernel.reads.functions, centred=is_centred(kernel))
-        left = 1 - reading.asymmetry(powers.before(kernel))
+        left = 1 - reading.asymmetry(powers.before(kernel)) if _is_centred(kernel) else 1.0
         return share * kernel_rate(array, kernel.parameter.fan_in) / max(left**0.5, LEFT)
 
     return _by_path(model.params, rate)

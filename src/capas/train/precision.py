@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -12,6 +13,9 @@ from ..compiler import has_half_products
 from ..errors import ArgumentError
 
 FULL, HALF = "float32", "bfloat16"
+
+COARSE = 32.0
+"""Standard deviations from zero to the mean of a feature, from which on 8 bits leave too little of it."""
 
 
 def cast(tree: Any, precision: str) -> Any:
@@ -42,3 +46,14 @@ def usable(precision: str) -> str:
     )
     warnings.warn(text, stacklevel=3)
     return FULL
+
+
+def warn_of_coarse(inputs: Mapping[str, Mapping[str, jax.Array]], precision: str) -> None:
+    """Warn where raw features lose what tells examples apart: numbers of bfloat16 have 8 significant bits."""
+    worst = max((float(jnp.abs(m["mean"] / m["std"]).max()) for m in inputs.values()), default=0.0)
+    if precision == HALF and worst > COARSE:
+        text = (
+            f"fit: the mean of a feature is {worst:.3g} of its standard deviations, and bfloat16 rounds it to 1/256 of "
+            "the mean. Take the mean off before, or train in float32."
+        )
+        warnings.warn(text, stacklevel=3)

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Array
 
 from .. import losses
 from ..model import Model
@@ -15,7 +16,7 @@ from ..weights.data import read
 from ..weights.inputs import first_kernels
 from ..weights.reading import Reading
 from ..weights.streams import Kernel
-from .data import Examples, HostArray, spaced
+from .examples import Examples, HostArray, spaced
 from .metrics import PerExample
 
 FAR, STRONG = 10.0, 3.0
@@ -40,6 +41,7 @@ def warn_of_sizes(model: Model, data: Examples, loss: PerExample) -> None:
 def _inputs(model: Model, x: HostArray) -> Iterator[str]:
     for path, kernel in first_kernels(model.network, model.input_shape).items():
         if path in model.inputs:
+            yield from _moved(path, x, **model.inputs[path])
             continue
         seen = np.asarray(read(Reading(kernel.reads.functions), x), np.float64)
         gives = _size(seen) * _size(found(model.params, path)["weight"]) * math.sqrt(kernel.parameter.fan_in)
@@ -49,6 +51,17 @@ def _inputs(model: Model, x: HostArray) -> Iterator[str]:
                 f"largest feature has a root mean square of {_largest(x):.2g}. Make the model for them, "
                 "capas.init(..., data=x), or standardize them."
             )
+
+
+def _moved(path: str, x: HostArray, mean: Array, std: Array) -> Iterator[str]:
+    """Of inputs that are not those that a layer was made for."""
+    seen = ((np.asarray(x, np.float64) - np.asarray(mean)) / np.asarray(std)).reshape(len(x), -1)
+    away, apart = _size(seen), _size(seen - seen.mean(0))
+    if away > FAR or apart < 1 / FAR:
+        yield (
+            f"layer {path!r} was made for data: from its mean these inputs are {away:.2g} standard deviations away, "
+            f"and {apart:.2g} from each other. Give it inputs like those of capas.init(..., data=x)."
+        )
 
 
 def _is_strange(seen: HostArray, gives: float, kernel: Kernel) -> bool:

@@ -20,7 +20,7 @@ from ..nn.layer import Layer
 from ..nn.parameter import Tree
 from ..nn.walk import has_windows
 from ..randomness import Purpose, derive
-from .data import Examples, HostArray
+from .examples import Examples, HostArray
 from .metrics import PerExample, values
 from .precision import cast
 

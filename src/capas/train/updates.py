@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -37,7 +38,7 @@ def centre_updates(which: Any) -> optax.GradientTransformation:
     def centre(update: Any, chosen: bool) -> Any:
         return update - update.mean(-2, keepdims=True) if chosen else update
 
-    return optax.stateless(lambda updates, params: jax.tree.map(centre, updates, which))
+    return optax.stateless(lambda updates, params: _each(centre, updates, which))
 
 
 def scale_updates(rates: Any) -> optax.GradientTransformation:
@@ -55,7 +56,7 @@ def scale_updates(rates: Any) -> optax.GradientTransformation:
         >>> float(updates["first"]), float(updates["second"])
         (-1.0, -0.5)
     """
-    return optax.stateless(lambda updates, params: jax.tree.map(lambda u, rate: u * rate, updates, rates))
+    return optax.stateless(lambda updates, params: _each(lambda u, rate: u * rate, updates, rates))
 
 
 def decay_weights(decays: Any) -> optax.GradientTransformation:
@@ -75,7 +76,20 @@ def decay_weights(decays: Any) -> optax.GradientTransformation:
         >>> round(float(updates["weight"]), 4), float(updates["bias"])
         (-0.05, 0.5)
     """
-    return optax.stateless(lambda updates, params: jax.tree.map(lambda u, p, d: u + d * p, updates, params, decays))
+    return optax.stateless(lambda updates, params: _each(lambda u, p, d: u + d * p, updates, params, decays))
+
+
+def _each(change: Callable[..., Any], updates: Any, *trees: Any) -> Any:
+    """Every update changed, with what trees have at its place; those that `optax.masked` takes out stay out."""
+
+    def changed(update: Any, *found: Any) -> Any:
+        return update if _is_out(update) else change(update, *found)
+
+    return jax.tree.map(changed, updates, *trees, is_leaf=_is_out)
+
+
+def _is_out(update: Any) -> bool:
+    return isinstance(update, optax.MaskedNode)
 
 
 def kernel_rate(kernel: jax.Array, fan_in: float) -> float:

@@ -1,8 +1,7 @@
-"""What training eats: arrays, memory maps, and iterables of batches, as batches of one fixed size."""
+"""What training eats: inputs, targets and weights, as arrays or memory maps, looked through and divided."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, NamedTuple
@@ -28,9 +27,40 @@ class Examples(NamedTuple):
         """How many there are."""
         return len(self.x)
 
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether inputs are read from a memory map when they are asked for."""
+        return isinstance(self.x, (np.memmap, Chosen))
+
     def take(self, rows: Any) -> Examples:
         """The examples at `rows`."""
         return Examples(self.x[rows], self.y[rows], self.weights[rows])
+
+    def choose(self, rows: HostArray) -> Examples:
+        """The examples at `rows`; what is on disk stays there."""
+        return Examples(*(Chosen(a, rows) if self.is_on_disk and isinstance(a, np.memmap) else a[rows] for a in self))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Rows of a memory map, which are read when they are asked for."""
+
+    array: HostArray
+    rows: HostArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> HostArray:
+        return np.asarray(self.array[self.rows[index]])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.rows), *self.array.shape[1:])
+
+    @property
+    def dtype(self) -> Any:
+        return self.array.dtype
 
 
 def spaced(rows: int, count: int) -> HostArray:
@@ -41,7 +71,7 @@ def spaced(rows: int, count: int) -> HostArray:
 def examples(data: Any, subject: str = "data") -> Examples:
     """`(x, y)` or `(x, y, weights)` as host arrays of one length, in the precision that JAX will use.
 
-    Memory maps stay on disk. Raises `DataError` for anything else.
+    Memory maps stay on disk, and are looked at for NaN when they are read. Raises `DataError` for anything else.
     """
     if not isinstance(data, (tuple, list)) or len(data) not in {2, 3}:
         raise DataError(
@@ -65,7 +95,11 @@ def examples(data: Any, subject: str = "data") -> Examples:
 
 
 def _host(values: Any) -> HostArray:
-    array = values if isinstance(values, np.memmap) else np.asarray(values)
+    try:
+        array = values if isinstance(values, np.memmap) else np.asarray(values)
+    except ValueError as error:
+        remedy = "Give arrays; batches go into a list, [(x, y), ...]."
+        raise DataError("data", expected="rows of one shape", got=str(error).rstrip("."), remedy=remedy) from error
     if array.dtype == object and all(isinstance(value, Real) for value in array.flat):
         array = array.astype(np.float32)  # a data frame of numbers of several types
     if array.dtype == object or array.dtype.kind in "USM":
@@ -75,10 +109,11 @@ def _host(values: Any) -> HostArray:
             got=f"an array of {array.dtype}",
             remedy="Encode categories as whole numbers; for tables use capas.datasets.",
         )
-    return array if isinstance(array, np.memmap) else _narrow(array)
+    return array if isinstance(array, np.memmap) else narrow(array)
 
 
-def _narrow(array: HostArray) -> HostArray:
+def narrow(array: HostArray) -> HostArray:
+    """An array in the precision that JAX will use. Raises `DataError` for numbers that it does not hold."""
     from jax.dtypes import canonicalize_dtype
 
     kind = canonicalize_dtype(array.dtype)
@@ -98,10 +133,11 @@ def _require_range(array: HostArray, kind: Any) -> None:
         )
 
 
-def require_finite(data: Examples, subject: str = "data") -> None:
-    """Refuse NaN and infinity, with the place of the first one."""
+def require_finite(data: Examples, subject: str = "data", first_row: int = 0) -> None:
+    """Refuse NaN and infinity in what is in memory, with the place of the first one."""
     for name, array in zip(Examples._fields, data, strict=True):
-        require.finite_numbers(subject, name, array)
+        if not isinstance(array, (np.memmap, Chosen)):
+            require.finite_numbers(subject, name, array, first_row)
 
 
 def split(data: Examples, fraction: float, seed: int) -> tuple[Examples, Examples]:
@@ -115,8 +151,10 @@ def split(data: Examples, fraction: float, seed: int) -> tuple[Examples, Example
         )
     generator = host_generator(seed, Purpose.SPLIT)
     held: list[HostArray] = []
-    for rows in _strata(data.y):
-        held.append(generator.permutation(rows)[: round(fraction * len(rows))])
+    strata = _strata(data.y)
+    ends = np.rint(fraction * np.cumsum([len(rows) for rows in strata])).astype(int)
+    for rows, count in zip(strata, np.diff(ends, prepend=0), strict=True):
+        held.append(generator.permutation(rows)[:count])
     chosen = np.zeros(data.rows, bool)
     chosen[np.concatenate(held)] = True
     if not 0 < chosen.sum() < data.rows:
@@ -126,7 +164,7 @@ def split(data: Examples, fraction: float, seed: int) -> tuple[Examples, Example
             got=f"{data.rows} examples and validation={fraction}",
             remedy="Use a larger fraction, pass validation=(x, y), or validation=None.",
         )
-    return data.take(np.flatnonzero(~chosen)), data.take(np.flatnonzero(chosen))
+    return data.choose(np.flatnonzero(~chosen)), data.choose(np.flatnonzero(chosen))
 
 
 def _strata(y: HostArray) -> list[HostArray]:
@@ -134,80 +172,3 @@ def _strata(y: HostArray) -> list[HostArray]:
         return [np.arange(len(y))]
     order = np.argsort(y, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(y[order])) + 1)
-
-
-@dataclass(frozen=True)
-class ArrayFeed:
-    """Shuffled batches of arrays; the last is filled up from the start of the epoch's order, so all have one size."""
-
-    data: Examples
-    batch_size: int
-    seed: int
-
-    @property
-    def steps(self) -> int:
-        """Batches in an epoch."""
-        return -(-self.data.rows // self.batch_size)
-
-    def order(self, epoch: int) -> HostArray:
-        """Rows of each batch of an epoch, shape (steps, batch size)."""
-        rows = host_generator(self.seed, Purpose.ORDER, epoch).permutation(self.data.rows).astype(np.int32)
-        return np.resize(rows, (self.steps, self.batch_size))
-
-    def batches(self, epoch: int) -> Iterator[Examples]:
-        """The batches themselves."""
-        for rows in self.order(epoch):
-            batch = self.data.take(rows)
-            yield Examples(*map(_narrow, batch)) if isinstance(self.data.x, np.memmap) else batch
-
-
-@dataclass(frozen=True)
-class StreamFeed:
-    """Batches from any iterable, one pass an epoch, filled up to the size of the first with repeats of weight zero."""
-
-    source: Iterable[Any] | Callable[[], Iterable[Any]]
-
-    @property
-    def steps(self) -> int | None:
-        """Batches in an epoch, where the source knows."""
-        return len(self.source) if isinstance(self.source, Sized) else None
-
-    def batches(self, epoch: int) -> Iterator[Examples]:
-        """The batches of one pass over the source."""
-        size = 0
-        source = self.source() if callable(self.source) else self.source
-        for i, item in enumerate(source):
-            batch = examples(item, f"batch {i}")
-            require_finite(batch, f"batch {i}")
-            size = size or batch.rows
-            yield fill(batch, size)
-        if size == 0:
-            raise DataError(
-                "data",
-                expected=f"batches in epoch {epoch + 1}",
-                got="none",
-                remedy="A generator is used up after one pass: give a list, a loader, or a function that makes one.",
-            )
-
-
-def fill(batch: Examples, size: int) -> Examples:
-    """A batch brought to `size` rows by repeating its own, with weight zero."""
-    missing = size - batch.rows
-    if missing == 0:
-        return batch
-    if missing < 0:
-        raise DataError(
-            "data",
-            expected=f"batches of at most {size} examples, the size of the first",
-            got=str(batch.rows),
-            remedy="Make all batches the same size; the last one may be smaller.",
-        )
-    x, y, w = batch.take(np.resize(np.arange(batch.rows), size))
-    return Examples(x, y, np.where(np.arange(size) < batch.rows, w, 0))
-
-
-def sequential(data: Examples, batch_size: int) -> Iterator[Examples]:
-    """The examples in order, in batches of one size."""
-    size = min(batch_size, data.rows)
-    for start in range(0, data.rows, size):
-        yield fill(Examples(*(_narrow(np.asarray(a[start : start + size])) for a in data)), size)

@@ -1,0 +1,142 @@
+"""What training refuses, and what it says."""
+
+import functools
+
+import numpy as np
+import optax
+import pytest
+
+import capas
+from capas import losses, nn
+from capas.errors import ArgumentError, DataError, NotFiniteError, ShapeError
+from capas.train.precision import warn_of_coarse
+
+from .training import NET, X, Y, message, quiet, start
+
+
+def no_mean(outputs, targets):
+    return (outputs - targets) ** 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"epochs": 0}, "fit: expected epochs of at least 1, got 0. Give a whole number."),
+        ({"batch_size": 0.5}, "fit: expected batch_size of at least 1, got 0.5. Give a whole number."),
+        ({"patience": 0}, "fit: expected patience of at least 1, got 0. Give a whole number."),
+        ({"seed": -1}, "fit: expected seed of at least 0, got -1. Give a whole number."),
+        ({"learning_rate": -0.1}, "fit: expected a learning rate above 0, got -0.1. Without one there is a default."),
+        ({"learning_rate": "0.1"}, "fit: expected a learning rate above 0, got '0.1'. Without one there is a default."),
+        ({"loss": "mse"}, "fit: expected a loss function, got 'mse'. For example loss=losses.mse."),
+        (
+            {"optimizer": "adam"},
+            "fit: expected an Optax optimizer, got 'adam'. For example optimizer=optax.adam(1e-3); without one there is "
+            "a default.",
+        ),
+        (
+            {"loss": no_mean},
+            "no_mean: expected a value for each of the 81 examples, shape (81,), got (81, 3). Compare outputs and targets "
+            "of one shape, and average over the axes behind the first.",
+        ),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(settings, text):
+    assert message((ArgumentError, ShapeError), lambda: quiet(start(), (X, X[:, :3]), **settings)) == text
+
+
+SAME = {"epochs": 2}
+OTHERS = {
+    "learning_rate": ({"learning_rate": 1e-2}, {}),
+    "optimizer": ({"optimizer": optax.sgd(0.1)}, {}),
+    "optimizer's state": ({"optimizer": optax.rmsprop(0.1)}, {"optimizer": optax.sgd(0.1, momentum=0.9)}),
+    "loss": ({"loss": functools.partial(losses.softmax_cross_entropy, label_smoothing=0.1)}, {}),
+    "weights": ({}, {"seed": 1}),
+    "data": ({}, {"y": (Y + 1) % 3}),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_folder_of_another_run_is_refused(name, tmp_path):
+    """What changed is named, and nothing of the old run comes back as if it were the new one."""
+    settings, other = OTHERS[name]
+    began = SAME | {name: value for name, value in other.items() if name == "optimizer"}
+    quiet(start(), (X, Y), checkpoint=tmp_path, **began)
+    model = capas.init(NET, input_shape=(6,), seed=other.get("seed", 0))
+    found = message(
+        ArgumentError, lambda: quiet(model, (X, other.get("y", Y)), checkpoint=tmp_path, **(SAME | settings))
+    )
+    assert f"a run with {name}=" in found
+    quiet(start(), (X, Y), checkpoint=tmp_path, **began)
+
+
+def test_settings_of_numpy_are_those_of_python(tmp_path):
+    given = {
+        "epochs": np.int64(2),
+        "seed": np.int32(3),
+        "learning_rate": np.float32(0.01),
+        "validation": np.float32(0.1),
+    }
+    _, history = quiet(start(), (X, Y), checkpoint=tmp_path, **given)
+    assert len(history.records) == 2
+
+
+def test_a_validation_loss_that_is_no_number_ends_training_with_the_model_so_far():
+    """Else no epoch would be better than none, and early stopping would give back the untrained model."""
+    symbols = np.random.default_rng(0).integers(0, 5, (60, 3))
+    model = start(nn.Sequential(nn.Embedding(5, 4), nn.Flatten(), nn.Dense(2)), (3,))
+    held = symbols[:20].copy()
+    held[3, 0] = 9
+    with pytest.raises(NotFiniteError, match="val_loss: expected a finite number after every epoch, got nan") as caught:
+        quiet(model, (symbols, symbols[:, 0] % 2), validation=(held, held[:, 0] % 2), patience=2)
+    assert (caught.value.model.params["2"]["weight"] != model.params["2"]["weight"]).any()
+
+
+def test_targets_in_batches_are_looked_at_as_those_of_arrays_are():
+    text = (
+        "softmax_cross_entropy: expected classes from 0 to 2, got 3 at position (0,). Number the classes from 0, and give "
+        "the network one output per class."
+    )
+    wrong = [(X[:10], Y[:10]), (X[:10], np.full(10, 3))]
+    assert message(DataError, lambda: quiet(start(), wrong, validation=None)) == text
+    assert message(DataError, lambda: quiet(start(), (X, Y), validation=wrong)) == text
+    assert message(DataError, lambda: capas.evaluate(start(), wrong)) == text
+
+
+def test_weights_that_are_all_zero_measure_nothing():
+    assert message(DataError, lambda: capas.evaluate(start(), (X, Y, np.zeros(len(X))))) == (
+        "weights: expected some that are not 0, got none. Weights count examples; leave them out to count all alike."
+    )
+
+
+def test_metrics_have_names_of_their_own():
+    _, history = quiet(start(), (X, X[:, :3]), loss=losses.mse, metrics=["mse"], epochs=1)
+    assert history["mse"] == history["loss"]
+    for metrics, name in (([lambda o, t: o[:, 0]] * 2, "<lambda>"), ([_named("step")], "step")):
+        found = message(ArgumentError, lambda metrics=metrics: quiet(start(), (X, Y), metrics=metrics))
+        assert f"got another {name!r}" in found
+
+
+def _named(name):
+    def metric(outputs, targets):
+        return outputs[:, 0]
+
+    metric.__name__ = name
+    return metric
+
+
+def test_a_tuple_of_batches_is_no_data():
+    found = message(DataError, lambda: quiet(start(), ((X[:50], Y[:50]), (X[50:], Y[50:]))))
+    assert found.endswith("Give arrays; batches go into a list, [(x, y), ...].")
+
+
+def test_metadata_that_could_not_be_saved_is_refused_before_training():
+    found = message(ArgumentError, lambda: capas.init(NET, (6,), metadata={"mean": np.ones(2)}))
+    assert found.startswith("init: expected metadata of plain JSON values, got ")
+
+
+def test_bfloat16_warns_of_raw_inputs_that_it_cannot_tell_apart():
+    model = capas.init(NET, (6,), data=X + 2000, standardize=True)
+    with pytest.warns(UserWarning, match="bfloat16 rounds it to 1/256 of the mean"):
+        warn_of_coarse(model.inputs, "bfloat16")
+    warn_of_coarse(model.inputs, "float32")
+    warn_of_coarse(capas.init(NET, (6,), data=X, standardize=True).inputs, "bfloat16")
