@@ -3,13 +3,14 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import capas
-from capas import nn, weights
+from capas import losses, nn, weights
 from capas.errors import ArgumentError
 from capas.signal import propagate
-from capas.signal.parameter import centred_axes
+from capas.signal.parameter import centred_axes, heard_axes
 from capas.weights.initialize import choices
 from capas.weights.reading import is_odd_beside_a_constant
 
@@ -98,6 +99,9 @@ TABLE = {
         nn.Sequential(DENSE, nn.Residual(nn.Sequential("sigmoid", DENSE)), "sigmoid", DENSE),
         {"0": "-w", "1/block/1": "rw", "3": "r-"},
     ),
+    "the output": (nn.Sequential(DENSE, nn.Residual(nn.Sequential("sigmoid", DENSE))), {"0": "--", "1/block/1": "r-"}),
+    "two units": (nn.Sequential(nn.Dense(2), "sigmoid", DENSE, "sigmoid", DENSE), {"0": "--", "2": "-w", "4": "r-"}),
+    "dropout": (nn.Sequential(DENSE, "sigmoid", nn.Dropout(0.1), DENSE), {"0": "--", "3": "--"}),
     "standardized weights": (
         nn.Sequential(DENSE, "sigmoid", nn.WeightStandardized(DENSE), "sigmoid", DENSE),
         {"0": "--", "2": "--", "4": "r-"},
@@ -147,6 +151,27 @@ def test_beside_pairs():
     np.testing.assert_allclose(w.sum(1), 0, atol=1e-6)
 
 
+def test_no_pairs_for_ever():
+    """Two units of sigmoid in a pair would have one slope, and one weight vector up to its sign; dropout parts them."""
+    net = nn.Sequential(nn.Dense(2), "sigmoid", nn.Dense(1))
+    assert not any("mirrored" in planned.why for planned in choices(net, (2,), "auto").values())
+    x = np.random.default_rng(0).choice([-1.0, 1.0], (200, 2))
+    model, _ = capas.fit(
+        capas.init(net, (2,)), (x, x[:, :1] * x[:, 1:]), loss=losses.mse, epochs=50, validation=None, progress=False
+    )
+    assert np.linalg.cond(model.params["0"]["weight"]) < 100
+    lossy = nn.Sequential(nn.Dense(8), "sigmoid", nn.Dropout(0.1), nn.Dense(8))
+    assert choices(lossy, (8,), "auto")["0/weight"].why == "mirrored orthogonal, writes pairs"
+
+
+def test_a_centred_side_alone_leaves_convolutions_their_centre():
+    """15 free inputs for 16 outputs are no more outputs than inputs."""
+    conv = nn.Conv(16, (3, 3))
+    net = nn.Sequential(conv, *["sigmoid", conv, "tanh", conv] * 2, "sigmoid", nn.Flatten(), nn.Dense(4))
+    why = {path: planned.why for path, planned in choices(net, (8, 8, 3), "auto").items()}
+    assert all(why[f"{i}/weight"].startswith("centred delta-orthogonal") for i in (2, 4, 6, 8))
+
+
 def test_taps_and_positions_are_centred_by_default():
     conv = nn.Conv(6, (3, 3))
     net = nn.Sequential(conv, "sigmoid", nn.Conv(6, (3, 3), stride=2), "sigmoid", nn.Flatten(), nn.Dense(4))
@@ -191,6 +216,50 @@ def test_made_for_examples(last):
     net = nn.Sequential("sigmoid", nn.Dense(24), *last)
     power = [np.square(capas.init(net, (12,), seed=seed, data=x).predict(x)).mean() for seed in range(20)]
     assert abs(np.mean(power) - 0.1) < 4 * np.std(power) / 20**0.5 + 0.002
+
+
+def test_arrays_that_a_step_has_moved_are_known_still():
+    """Sums that are no longer zero, but far smaller than those of independent entries: 1, and not 7, behind sigmoid."""
+    net = nn.Sequential(nn.Dense(64), *["sigmoid", nn.Dense(64)] * 3, "sigmoid", nn.Dense(10))
+    x = np.random.default_rng(0).normal(size=(2000, 16)).astype(np.float32)
+    model, _ = capas.fit(
+        capas.init(net, (16,)), (x, (x[:, 0] > 0).astype(int)), optimizer=optax.sgd(1e-3), epochs=1, progress=False
+    )
+    rows = [r for r in capas.propagate(model).layers if isinstance(dict(net.layers)[r.path], nn.Dense)]
+    signal, measured = x, []
+    for name, layer in net.layers:
+        signal, _ = layer.apply(model.params.get(name, {}), {}, jnp.asarray(signal))
+        measured += [float(np.square(signal).mean())] if isinstance(layer, nn.Dense) else []
+    np.testing.assert_allclose([r.second for r in rows[:-1]], measured[:-1], rtol=0.05)
+    assert rows[-1].second == pytest.approx(measured[-1], rel=0.35)  # ten units of one draw
+
+
+@pytest.mark.parametrize("scale", [3.0, 0.2, 1.0])
+def test_how_much_of_a_mean_is_heard(scale):
+    """Entries with a part that all rows share, or without most of it: the mean of the signal counts by that."""
+    draws = np.random.default_rng(0).normal(size=(60, 40))
+    w = (draws + (scale - 1) * draws.mean(0)).astype(np.float32)
+    found = heard_axes(w.astype(np.float64), {}, frozenset())
+    if scale == 1:
+        assert found == {}
+    else:
+        assert found == pytest.approx({0: scale**2 / (1 + (scale**2 - 1) / 60)}, rel=0.6)
+        assert found == pytest.approx({0: np.square(w.sum(0)).mean() / (60 * w.var())}, rel=1e-4)
+    x = np.random.default_rng(1).normal(3, 1, (4000, 60))
+    second = propagate(lambda w, x: (x + 3.0) @ w, w, jnp.zeros(60)).rows[-1].second
+    assert second == pytest.approx(np.square(x @ w).mean(), rel=0.02 if found else 0.5)
+
+
+def test_pairs_that_training_moved_apart_are_not_taken_for_centred():
+    """Their sums stay zero, since updates are centred; what is read is their difference still."""
+    net = nn.Sequential(nn.Dense(64), *["relu", nn.Dense(64)] * 3, "relu", nn.Dense(10))
+    x = np.random.default_rng(0).normal(size=(2000, 16)).astype(np.float32)
+    model, _ = capas.fit(capas.init(net, (16,)), (x, (x[:, 0] > 0).astype(int)), epochs=1, progress=False)
+    w = np.asarray(model.params["4"]["weight"], np.float64)
+    assert abs(w.sum(0)).max() < 1e-4 < abs(w[:32] + w[32:]).max()
+    assert not centred_axes(w, {})
+    second = [r.second for r in capas.propagate(model).layers if r.path in {"2", "4", "6"}]
+    np.testing.assert_allclose(second, 1, rtol=0.1)
 
 
 def test_they_stay_centred_while_they_are_trained():

@@ -261,3 +261,35 @@ def test_columns_of_a_frame_are_named(columns, named):
     frame.iloc[:, 1] = [1e6, 1e6 + 1]
     with pytest.raises(DataError, match=f"too little for float32, in column {named}. Standardize"):
         capas.init(nn.Dense(2), (2,), data=frame, standardize=True)
+
+
+SIDES = nn.Parallel(("relu", "sigmoid"), "concatenate")
+SKIP = nn.Residual(nn.Sequential(nn.Dense(12), "tanh", nn.Dense(12)))
+NETS = {
+    "dropout behind sigmoid": (nn.Sequential("sigmoid", nn.Dropout(0.5), nn.Dense(24)), 1.0),
+    "activations side by side": (nn.Sequential(SIDES, nn.Dense(24)), 1.0),
+    "a skip of large inputs": (nn.Sequential(SKIP, nn.Dense(8)), 1.5),
+    "beside the input": (nn.Sequential(nn.Parallel((nn.Dense(12), nn.Sequential()), "concatenate"), nn.Dense(8)), 1.0),
+}
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("name", NETS)
+def test_what_stands_behind_the_input_is_measured_too(name, scale):
+    """In training, mean over 20 draws: the output's power, times what branches add, within four standard errors."""
+    net, added = NETS[name]
+    x = (scale * (1 + RNG.standard_normal((1000, 12)))).astype(np.float32)
+
+    def drawn(seed):
+        model = capas.init(net, (12,), seed=seed, data=x)
+        return power(net.apply(model.params, model.state, x, key=jax.random.key(seed), training=True)[0])
+
+    found = [drawn(seed) for seed in range(20)]
+    assert abs(np.mean(found) / added - OUTPUT) < 4 * np.std(found, ddof=1) / 20**0.5 + 0.01 * OUTPUT
+
+
+def test_standardized_weights_take_off_the_mean_of_examples():
+    net = nn.Sequential(nn.WeightStandardized(nn.Dense(64)), "tanh", nn.Dense(2))
+    x = 10 + RNG.standard_normal((2000, 64)).astype(np.float32)
+    given = capas.init(net, (64,), data=x).params["0"]
+    assert power(net.layers[0][1].apply(given, {}, x)[0]) == pytest.approx(1, rel=0.03)

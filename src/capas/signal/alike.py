@@ -57,8 +57,8 @@ class Pattern:
     def _value(self, value: Any) -> Any:
         if isinstance(value, Field):
             blocks = tuple((width, self._content(content)) for width, content in value.blocks)
-            mirrored = tuple(sorted(value.mirrored.items()))
-            return value.shape, value.roles, blocks, mirrored, value.orthogonal, value.delta, value.centred
+            mirrored, heard = (tuple(sorted(axes.items())) for axes in (value.mirrored, value.heard))
+            return value.shape, value.roles, blocks, mirrored, heard, value.orthogonal, value.delta, value.centred
         if value is None or (isinstance(value, np.ndarray) and value.size == 1):
             return None if value is None else float(value.item())
         return self._unknown()

@@ -44,6 +44,7 @@ class Field:
         blocks: along the features, how many have which law.
         array: the numbers, if it is a parameter that has some.
         centred: axes along which a parameter sums to zero.
+        heard: axes along which it sums to more or less than independent entries would, with the share of that in power.
         mean_of: the law and axes of the parameter that it is the mean of.
         product: of the gradient of a parameter, the signal and the gradient that it is the product of, and how many
             examples it is a sum over.
@@ -60,6 +61,7 @@ class Field:
     blocks: tuple[tuple[int, Content], ...]
     array: np.ndarray[Any, Any] | None = field(default=None, repr=False)
     centred: frozenset[int] = frozenset()
+    heard: Mapping[int, float] = field(default_factory=dict)
     mean_of: tuple[Any, frozenset[int]] | None = None
     product: tuple[Any, Any, int] | None = None
     mirrored: Mapping[int, Pairs] = field(default_factory=dict)

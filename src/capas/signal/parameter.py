@@ -16,6 +16,9 @@ from .law import ONE, Law, constant
 from .quadrature import Numbers
 from .source import Part, Source
 
+CHANCE = 3e-7
+"""How unlikely the sums of independent entries must be, so that they are taken for what they are: 5 standard errors."""
+
 ROUNDING = 1e-4
 """Of a sum of entries that are to sum to zero, beside one of independent ones."""
 
@@ -78,7 +81,7 @@ def of_array(array: np.ndarray[Any, Any]) -> Field:
     centred = centred_axes(values, mirrored)
     mean, std = float(values.mean()), float(values.std()) / (_drawn(mirrored) * _free(values, centred)) ** 0.5
     law = of_law(*_rounded(mean, std, values.size), values.shape)
-    return replace(law, array=values, mirrored=mirrored, centred=centred)
+    return replace(law, array=values, mirrored=mirrored, centred=centred, heard=heard_axes(values, mirrored, centred))
 
 
 def of_law(mean: float, std: float, shape: tuple[int, ...]) -> Field:
@@ -106,10 +109,41 @@ def mirrored_axes(array: Numbers) -> dict[int, Pairs]:
 def centred_axes(array: Numbers, mirrored: Mapping[int, Pairs]) -> frozenset[int]:
     """Whether all sums of a matrix or kernel over its inputs are zero, but for rounding: their axis."""
     axis = array.ndim - 2
-    if array.ndim < 2 or axis in mirrored or array.shape[axis] == 1:
+    if not _has_sums(array, mirrored):
         return frozenset()
     sums = np.abs(array.sum(axis))
     return frozenset({axis} if sums.max() <= ROUNDING * array.std() * array.shape[axis] ** 0.5 else ())
+
+
+def heard_axes(array: Numbers, mirrored: Mapping[int, Pairs], centred: frozenset[int]) -> dict[int, float]:
+    """How large the sums of a matrix or kernel over its inputs are, against those of independent entries, in power.
+
+    So much of the power of a mean of the signal goes on. Trained weights forget it, or learn it; of pairs that training
+    has moved apart nothing is said.
+    """
+    from scipy.special import chdtr  # slow to import, and not needed by all
+
+    axis, power = array.ndim - 2, array.shape[-2] * array.var() if array.ndim > 1 else 0.0
+    if (
+        axis in centred
+        or power == 0
+        or not _has_sums(array, mirrored)
+        or _rounded(array.mean(), array.std(), array.size)[0]
+    ):
+        return {}
+    sums = array.sum(axis)
+    total = float(np.square(sums).sum() / power)
+    by_chance = CHANCE < chdtr(sums.size, total) < 1 - CHANCE
+    return {} if by_chance else {axis: total / sums.size}
+
+
+def _has_sums(array: Numbers, mirrored: Mapping[int, Pairs]) -> bool:
+    """Whether there are several inputs, of which one half is not nearly the negative of the other."""
+    if array.ndim < 2 or array.shape[-2] == 1 or array.ndim - 2 in mirrored:
+        return False
+    half = array.shape[-2] // 2
+    one, other = array[..., :half, :], array[..., half : 2 * half, :]
+    return bool(-(one * other).sum() <= np.square(one).sum() / 2)
 
 
 def _free(array: np.ndarray[Any, Any], centred: frozenset[int]) -> float:
@@ -152,17 +186,21 @@ def _rounded(mean: float, std: float, size: int) -> tuple[float, float]:
 
 def slice_of(value: Field, i: int) -> Field:
     """One step of a stacked parameter, whose numbers are drawn apart from those of other steps."""
+    mirrored = {axis - 1: pairs for axis, pairs in value.mirrored.items()}
+    centred, heard = frozenset(axis - 1 for axis in value.centred), {}
     if value.array is None:
         law = parameter(float(value.law.mean[0]), float(np.sqrt(value.law.variance[0])))
     else:
         mean, std = (float(moment[i]) for moment in value.steps)
         share = _drawn(value.mirrored) * _free(value.array, value.centred)
         law = parameter(*_rounded(mean, std / share**0.5, math.prod(value.shape[1:])))
+        heard = heard_axes(value.array[i], mirrored, centred)
     return replace(
         whole(law, value.shape[1:], value.roles[1:]),
         root=(value.root, i),
-        mirrored={axis - 1: pairs for axis, pairs in value.mirrored.items()},
-        centred=frozenset(axis - 1 for axis in value.centred),
+        mirrored=mirrored,
+        centred=centred,
+        heard=heard,
         orthogonal=value.orthogonal,
         delta=value.delta,
     )

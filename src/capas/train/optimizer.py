@@ -140,7 +140,7 @@ def layer_rates(model: Model) -> Any:
         if path not in hidden:
             return share
         kernel = hidden[path]
-        reading = Reading(kernel.reads.functions, centred=is_centred(kernel))
+        reading = Reading(kernel.reads.functions, centred=is_centred(kernel), mixed=kernel.reads.mixed)
         left = 1 - reading.asymmetry(powers.before(kernel)) if _is_centred(kernel) else 1.0
         return share * kernel_rate(array, kernel.parameter.fan_in) / max(left**0.5, LEFT)
 

@@ -12,6 +12,9 @@ from .notes import Notes
 from .points import block, block_sum, join, renewed, side_by_side, union
 from .streams import Point
 
+BENT = "power unknown behind a sum of activations"
+"""Of sums of which a part has gone through functions that others have not."""
+
 
 class Branches(ABC):
     """A reader of layers with branches; what stands in them is read by a subclass.
@@ -40,15 +43,19 @@ class Branches(ABC):
         if not alike:
             block_sum(stream, [out])
         functions, standard = skip.functions if alike else (), skip.standard and out.standard
+        unknown = skip.unknown or ("" if alike else BENT)
         places = union(skip.places, out.places)
-        return replace(skip, stream=stream, functions=functions, standard=standard, places=places, scale=None)
+        return replace(
+            skip, stream=stream, functions=functions, standard=standard, places=places, scale=None, unknown=unknown
+        )
 
     def parallel(self, layer: Parallel, shape: Shape, before: Point, path: str) -> Point:
         """Branches that read the same signal."""
         if layer.combine in {"sum", "mean"}:
             return self._sum(layer, shape, before, path)
         children = _branches(layer, shape, path)
-        ends = [renewed(self.read(child, inner, before, name)) for name, child, inner in children]
+        with self.notes.side_by_side(_count(children)):
+            ends = [renewed(self.read(child, inner, before, name)) for name, child, inner in children]
         stream = join(ends)
         block(stream, f"branches combined by {layer.combine}")
         if layer.combine == "product":
@@ -82,12 +89,13 @@ class Branches(ABC):
             ]
         else:
             part = (1 if layer.combine == "sum" else count**2 - (count - own) ** 2) / max(own, 1)
-            ends = [self._part(child, inner, before, name, part, own - 1) for name, child, inner in children]
+            with self.notes.side_by_side(_count(children)):
+                ends = [self._part(child, inner, before, name, part, own - 1) for name, child, inner in children]
         ends = [renewed(end) for end in ends]
         stream = join(ends)
         block_sum(stream, ends)
         bent = any(end.functions for has, end in zip(weighted, ends, strict=True) if not has)
-        unknown = "power unknown behind a sum of activations" if bent else ""
+        unknown = BENT if bent else ""
         arrives = self.notes.stretch if own else before.arrives
         standard = all(end.standard and not end.functions for end in ends)
         since = before.since if added else arrives.branches if arrives else 0
@@ -110,6 +118,11 @@ class Branches(ABC):
         for kernel in self.notes.last_of(path, end):
             kernel.part, kernel.beside = part, beside
         return end
+
+
+def _count(children: list[tuple[str, Layer, Shape]]) -> int:
+    """How many branches have kernels; all, if none has."""
+    return sum(has_kernels(child, inner) for _, child, inner in children) or len(children)
 
 
 def _branches(layer: Parallel, shape: Shape, path: str) -> list[tuple[str, Layer, Shape]]:

@@ -26,6 +26,7 @@ class Notes:
         self.scales: dict[str, Scale] = {}
         self.stretch, self.copies = Stretch(), 1
         self._outside, self._within, self._inside = 1, 1, False
+        self._beside = 1
 
     def kernel(
         self, path: str, parameter: Parameter, layer: Layer, sizes: tuple[int, int], reads: Point, writes: Stream
@@ -40,7 +41,7 @@ class Notes:
             given=path in self.given,
             stretch=self.stretch,
             copies=self.copies,
-            in_line=self.copies // self._outside,
+            in_line=self._in_line,
             in_stretch=self.copies // self._within,
             after=reads.arrives.branches - reads.since if reads.arrives is not None else 0,
             in_branch=self._inside,
@@ -51,7 +52,12 @@ class Notes:
 
     def place(self, path: str) -> Place:
         """Where an activation stands."""
-        return Place(path, self.stretch.line, self.copies // self._outside)
+        return Place(path, self.stretch.line, self._in_line)
+
+    @property
+    def _in_line(self) -> float:
+        """How many copies of what is there follow one another in its line; of several side by side all count as one."""
+        return self.copies / self._outside / self._beside
 
     def normalized(self, path: str, scaled: bool) -> Scale | None:
         """Begin a stretch behind a normalization; its scale, the same one in all readings."""
@@ -71,13 +77,20 @@ class Notes:
         self._within = min(self._within, self.copies)
 
     @contextmanager
+    def side_by_side(self, count: int) -> Iterator[None]:
+        """Inside, the reading is in one of so many branches of a line."""
+        self._beside *= count
+        yield
+        self._beside //= count
+
+    @contextmanager
     def branch(self) -> Iterator[Stretch]:
         """Inside, the reading is in a branch, which is a line of its own; gives the stretch that it is added to."""
         main, self.stretch = self.stretch, Stretch()
-        before_it = self._inside, self._outside, self._within
-        self._inside, self._outside, self._within = True, self.copies, self.copies
+        before_it = self._inside, self._outside, self._within, self._beside
+        self._inside, self._outside, self._within, self._beside = True, self.copies, self.copies, 1
         yield main
-        self.stretch, (self._inside, self._outside, self._within) = main, before_it
+        self.stretch, (self._inside, self._outside, self._within, self._beside) = main, before_it
 
     def under(self, path: str) -> list[Kernel]:
         """The kernels under a path."""

@@ -57,7 +57,7 @@ def _log(factors: Numbers) -> Numbers:
     return np.where(np.isfinite(found), np.maximum(found, 0.0), np.inf)
 
 
-def total_growth(readings: Sequence[tuple[Reading, int]]) -> Numbers:
+def total_growth(readings: Sequence[tuple[Reading, float]]) -> Numbers:
     """The sum of `log_growth` over all layers, at each of `POWERS`: what is read, and by how many layers."""
     return sum((copies * log_growth(reading) for reading, copies in readings), np.zeros(len(POWERS)))
 
@@ -79,22 +79,22 @@ class Setting(NamedTuple):
         return self.growth <= LIMIT
 
 
-def setting(readings: Sequence[tuple[Reading, int]], least: float = 0.0) -> Setting:
+def setting(readings: Sequence[tuple[Reading, float]], least: float = 0.0) -> Setting:
     """The largest variance q <= 1 at which the growth over all layers together stays within the budget.
 
     Args:
         readings: what is read, and by how many layers.
         least: no variance below it is taken.
 
-    If there is none, that of the least growth. Smooth odd functions give q ~ 1/sqrt(depth), those with a bend at zero
-    1/depth, and linear ones 1.
+    If there is none, the largest at which the growth is within the budget of the least. Smooth odd functions give
+    q ~ 1/sqrt(depth), those with a bend at zero 1/depth, and linear ones 1.
 
     Source: chi by Schoenholz et al. (2017); the bound over the whole depth as in Martens et al. (2021), here reached by
     the variance instead of the shape of the activation.
     """
     total = np.where(least > POWERS, np.inf, total_growth(readings))
     fits = np.flatnonzero(total <= LIMIT)
-    last = int(fits[-1] if len(fits) else np.flatnonzero(total <= total.min() * (1 + 1e-6))[-1])
+    last = int(fits[-1] if len(fits) else np.flatnonzero(total <= total.min() + LIMIT)[-1])
     if last == len(POWERS) - 1 or not len(fits):
         return Setting(float(POWERS[last]), float(total[last]))
     low, high = total[last], total[last + 1]
@@ -102,7 +102,7 @@ def setting(readings: Sequence[tuple[Reading, int]], least: float = 0.0) -> Sett
     return Setting(float(POWERS[last] * (POWERS[last + 1] / POWERS[last]) ** share), math.log(BUDGET))
 
 
-def growth_at(power: float, layers: Sequence[tuple[Reading, int, bool]]) -> float:
+def growth_at(power: float, layers: Sequence[tuple[Reading, float, bool]]) -> float:
     """The log of the growth over layers at a variance: what is read, by how many, and before a batch normalization."""
     at = int(np.argmin(abs(POWERS - power)))
     return sum(copies * float((log_growth_in_batches if batch else log_growth)(r)[at]) for r, copies, batch in layers)

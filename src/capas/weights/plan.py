@@ -90,7 +90,7 @@ class Planner:
         power, gain = self.powers.before(kernel), self.powers.gain(kernel)
         pairs, sums = self._sides(kernel)
         drawn = sums.inner(pairs.inner(kernel.parameter))
-        central = self._is_central(kernel, drawn.shape)
+        central = self._is_central(kernel, pairs.inner(kernel.parameter).shape)
         shape = block_shape(drawn, 1 if central else math.prod(drawn.shape[:-2]))
         scale = gain * math.sqrt(max(shape) / (shape[0] if central else drawn.fan_in))
         scheme: Scheme = DeltaOrthogonal(scale) if central else Orthogonal(scale)

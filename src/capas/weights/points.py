@@ -59,10 +59,13 @@ def through(before: Point, function: Activation) -> Point:
 def side_by_side(ends: Sequence[Point], widths: Sequence[int], stream: Stream) -> Point:
     """Branches one beside the other."""
     places, standard, total = union(*(end.places for end in ends)), all(end.standard for end in ends), sum(widths)
-    together = replace(ends[0], stream=stream, channels=total, standard=standard, places=places, scale=None)
+    raw = sum(width * end.raw for end, width in zip(ends, widths, strict=True)) / total
+    together = replace(ends[0], stream=stream, channels=total, standard=standard, places=places, scale=None, raw=raw)
     if len({(end.functions, end.kept, end.mixed, end.unknown) for end in ends}) == 1:
         return together
-    if len({(id(end.arrives), end.kept) for end in ends}) == 1 and not any(end.mixed or end.unknown for end in ends):
+    if len({(id(end.arrives), end.kept, end.raw) for end in ends}) == 1 and not any(
+        end.mixed or end.unknown for end in ends
+    ):
         mixed = tuple((width / total, end.functions) for end, width in zip(ends, widths, strict=True))
         return replace(together, functions=(), mixed=mixed)
     unknown = "power unknown behind branches of different kinds"

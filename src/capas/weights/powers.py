@@ -30,7 +30,7 @@ class Powers:
         self.settings = {name: self._found(line) for name, line in self.sides.lines.items()}
 
     def _found(self, line: Line) -> Setting:
-        active = [k for k in line.kernels if k.reads.functions and k.reads.arrives is not None]
+        active = [k for k in line.kernels if k.reads.is_bent and k.reads.arrives is not None]
         least = NORMALIZED if any(k.reads.normalized for k in active) else 0.0
         layers = [(self.sides.reading(k), k.in_line, k.writes.root.batch) for k in active]
         found = operating.setting([(reading, copies) for reading, copies, _ in layers], least)
@@ -60,11 +60,16 @@ class Powers:
         if main is None:
             power = self._power(kernel.writes, kernel.stretch) if kernel.ends is None else kernel.ends
         else:
-            power = self._power(kernel.writes, main) if kernel.reads.is_written else 1.0
-            power *= _grown(main, kernel.place)
+            power = self._skipped(kernel, main) * _grown(main, kernel.place)
             part *= min(_share(main) / kernel.factor**2, 1.0) if kernel.factor else 1.0
             beside = main.line.branches - 1
         return power * part ** (1 / kernel.turns), beside
+
+    def _skipped(self, kernel: Kernel, main: Stretch) -> float:
+        """The power, before any branches, of the signal that a branch which a kernel ends is added to."""
+        if self.arriving and kernel.writes.root.raw and not isinstance(kernel.layer, Embedding):
+            return self.arriving(Reading(()))
+        return self._power(kernel.writes, main) if kernel.reads.is_written else 1.0
 
     def behind(self, scale: Scale) -> float:
         """The power of what a normalization with a scale gives."""
@@ -72,18 +77,29 @@ class Powers:
 
     def _second(self, kernel: Kernel, power: float) -> float:
         """The mean square of what a kernel reads, in training: dropout adds to it what it takes at random."""
+        raw = kernel.reads.raw if self.arriving and not isinstance(kernel.layer, Embedding) else 0.0
+        inner = self._of_signal(kernel, power) if raw < 1 else 0.0
+        return raw * self._of_input(kernel) + (1 - raw) * inner if raw else inner
+
+    def _of_signal(self, kernel: Kernel, power: float) -> float:
         reading, lost = self.sides.reading(kernel), 1 / kernel.reads.kept - 1
-        if self.arriving and kernel.reads.is_input and not isinstance(kernel.layer, Embedding):
-            return self.arriving(reading._replace(centred=self.sides.reads_centred(kernel))) / kernel.reads.kept
-        if kernel.reads.mixed:
-            return sum(share * Reading(f).second(power) for share, f in kernel.reads.mixed) * (1 + lost)
         second = reading.second(power)
         each = self._unit(kernel).second(power) if lost else 0.0
         return (second + lost * each * (2 if reading.mirrored else 1)) * self._rescaling(kernel, power)
 
+    def _of_input(self, kernel: Kernel) -> float:
+        """Measured on examples."""
+        reading, lost = self.sides.reading(kernel), 1 / kernel.reads.kept - 1
+        taken = lost * self._measured(reading._replace(centred=False)) if lost else 0.0
+        return self._measured(reading) + taken
+
+    def _measured(self, reading: Reading) -> float:
+        assert self.arriving is not None
+        return sum(share * self.arriving(part) for share, part in reading.parts)
+
     def _unit(self, kernel: Kernel) -> Reading:
         """What one unit has, behind the functions that a kernel reads and in front of the scale of a normalization."""
-        return Reading(kernel.reads.functions, centred=kernel.reads.is_centred)
+        return Reading(kernel.reads.functions, centred=kernel.reads.is_centred, mixed=kernel.reads.mixed)
 
     def _rescaling(self, kernel: Kernel, power: float) -> float:
         """By what the normalization behind the functions that a kernel reads multiplies the power."""

@@ -72,7 +72,7 @@ def read_streams(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dic
 def read_writers(network: Layer, shape: Shape, given: Iterable[str] = ()) -> tuple[dict[str, Kernel], dict[str, Scale]]:
     """The same, and the scales of all normalizations."""
     notes = Notes(frozenset(given))
-    start = Point(Stream("the network's input"), (), None, shape[-1] if shape else 1, is_input=True)
+    start = Point(Stream("the network's input", raw=True), (), None, shape[-1] if shape else 1, raw=1.0)
     end = _Reader(notes).read(network, shape, start, "")
     block(end.stream, "the network's output")
     notes.end("", end)

@@ -42,15 +42,22 @@ class Reading(NamedTuple):
         functions: one after another.
         mirrored: whether their odd part f(z) - f(-z) is meant.
         centred: whether the weights, or a normalization behind the functions, take its mean off.
+        mixed: where parts of the units have gone through different functions, these instead, each with its share.
     """
 
     functions: Functions
     mirrored: bool = False
     centred: bool = False
+    mixed: tuple[tuple[float, Functions], ...] = ()
 
     def __call__(self, z: jax.Array) -> jax.Array:
         along = _chain(self.functions, z)
         return along - _chain(self.functions, -z) if self.mirrored else along
+
+    @property
+    def parts(self) -> list[tuple[float, Reading]]:
+        """The shares of units that have gone through the same functions, and what is read of them."""
+        return [(share, Reading(functions, centred=self.centred)) for share, functions in self.mixed] or [(1.0, self)]
 
     @property
     def is_odd(self) -> bool:
@@ -121,6 +128,11 @@ def _compiled(functions: Functions) -> Callable[[Numbers], tuple[jax.Array, jax.
 
 def moments(reading: Reading, powers: Numbers) -> Moments:
     """For normal numbers of mean zero and these variances, by quadrature between the kinks."""
+    if reading.mixed:
+        shares, parts = zip(*reading.parts, strict=True)
+        found = np.array([moments(part, powers) for part in parts])
+        mean, *others = np.tensordot(shares, [[m**2, *rest] for m, *rest in found], axes=1)
+        return Moments(np.sqrt(mean), *others)
     nodes, weight = normal_nodes(np.array([kinks(reading)]) / np.sqrt(powers)[:, None])
     z = np.sqrt(powers)[:, None] * nodes
     value, slope = values(reading.functions, z)
@@ -147,7 +159,13 @@ def kinks(function: Callable[[jax.Array], jax.Array]) -> tuple[float, ...]:
 
 @lru_cache(maxsize=1024)
 def _moment(reading: Reading, power: float) -> tuple[float, float]:
-    """E f and E f²: by the nodes of `moments` for functions that are known, adaptively for others."""
+    """E f and E f²: by the nodes of `moments` for functions that are known, adaptively for others.
+
+    Of different functions, the root of the mean of (E f)²: weights of either sign read all means alike.
+    """
+    if reading.mixed:
+        parts = [(share, *_moment(part, power)) for share, part in reading.parts]
+        return math.sqrt(sum(share * mean**2 for share, mean, _ in parts)), sum(s * second for s, _, second in parts)
     if not reading.functions:
         return 0.0, power * (4 if reading.mirrored else 1)
     if not all(function.name for function in reading.functions):

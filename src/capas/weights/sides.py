@@ -55,18 +55,19 @@ class Sides:
 
     def writes_centred(self, kernel: Kernel) -> bool:
         """Whether what it writes sums to zero, for those that read it."""
-        wide = kernel.parameter.shape[-1] > 1 and kernel.parameter.groups == 1
-        plain = wide and not isinstance(kernel.layer, WeightStandardized)
-        return plain and id(kernel.writes.root) in self._centred
+        wide = kernel.parameter.shape[-1] > 2 and kernel.parameter.groups == 1
+        inner = kernel.writes.root.ends is None and not isinstance(kernel.layer, WeightStandardized)
+        return wide and inner and id(kernel.writes.root) in self._centred
 
     def reading(self, kernel: Kernel, mirrored: bool | None = None) -> Reading:
         """What a kernel reads: of pairs, where it does, unless told otherwise."""
         pairs = self.reads_pairs(kernel) if mirrored is None else mirrored
-        return Reading(kernel.reads.functions, pairs, is_centred(kernel) or (not pairs and id(kernel) in self._able))
+        centred = is_centred(kernel) or (not pairs and id(kernel) in self._able)
+        return Reading(kernel.reads.functions, pairs, centred, kernel.reads.mixed)
 
     def _pair(self, kernels: list[Kernel]) -> None:
         """Make pairs of the units that kernels in a line read, if they can work at a much larger variance with them."""
-        roots = [k.reads.stream.root for k in kernels if not is_odd(k.reads.functions) and id(k) not in self._able]
+        roots = [k.reads.stream.root for k in kernels if id(k) not in self._able and _gains_by_pairs(k)]
         able = {id(root) for root in roots if not root.blocked}
         if _merit(self._readings(kernels, able)) > _merit(self._readings(kernels, set()), WORTH):
             self._paired |= able
@@ -96,16 +97,31 @@ class Sides:
         before, after = (operating.setting(self._readings(kernels, pairs)) for pairs in (self._paired, fewer))
         return after.growth <= math.log(BEARABLE) and WORTH * after.power >= before.power
 
-    def _readings(self, kernels: list[Kernel], paired: set[int]) -> list[tuple[Reading, int]]:
+    def _readings(self, kernels: list[Kernel], paired: set[int]) -> list[tuple[Reading, float]]:
         """What kernels in a line read, and by how many each, if these streams are pairs."""
-        active = [k for k in kernels if k.reads.functions]
+        active = [k for k in kernels if k.reads.is_bent]
         return [(self.reading(k, id(k.reads.stream.root) in paired), k.in_line) for k in active]
 
 
+def _gains_by_pairs(kernel: Kernel) -> bool:
+    """Whether what it reads is not odd, and pairs of its units would not be pairs for ever.
+
+    Behind what is odd but for a constant both units of a pair have one slope, so that every step moves them alike,
+    unless dropout takes one of them.
+    """
+    if is_odd(kernel.reads.functions):
+        return False
+    return kernel.reads.kept < 1 or not is_odd_beside_a_constant(kernel.reads.functions)
+
+
 def _can_be_centred(kernel: Kernel) -> bool:
-    """Whether it reads what is odd but for a constant, and no choice of others or of the layer is in the way."""
-    free = not kernel.given and kernel.parameter.groups == 1 and not is_centred(kernel) and not kernel.reads.mixed
-    many = kernel.reads.channels > 1 and kernel.parameter.shape[-2] % kernel.reads.channels == 0
+    """Whether it reads what is odd but for a constant, and nothing is in the way: no choice of others, nor the layer.
+
+    Two units that sum to zero would be one for ever. Dropout takes constants at random, which is a noise that centred
+    weights do not see the less of.
+    """
+    free = not kernel.given and kernel.parameter.groups == 1 and not is_centred(kernel) and kernel.reads.kept == 1
+    many = kernel.reads.channels > 2 and kernel.parameter.shape[-2] % kernel.reads.channels == 0
     return free and many and bool(kernel.reads.functions) and is_odd_beside_a_constant(kernel.reads.functions)
 
 
@@ -123,7 +139,7 @@ def _roots(kernel: Kernel) -> tuple[Stream, Stream]:
     return kernel.reads.stream.root, kernel.writes.root
 
 
-def _merit(readings: Sequence[tuple[Reading, int]], worth: float = 1.0) -> tuple[float, float]:
+def _merit(readings: Sequence[tuple[Reading, float]], worth: float = 1.0) -> tuple[float, float]:
     """The variance at which layers can work, times its worth; if there is none, how little the signal grows at best."""
     found = operating.setting(readings)
     return (worth * found.power, 0.0) if found.fits else (0.0, -found.growth)

@@ -19,12 +19,14 @@ class Stream:
         ends: its power where it is the network's output; None where it is not.
         normalized: whether a normalization reads it as it is; its power is 1 then.
         batch: whether a batch normalization does, which also takes off what all examples have in common.
+        raw: whether the network's input is among them.
     """
 
     blocked: str = ""
     ends: float | None = None
     normalized: bool = False
     batch: bool = False
+    raw: bool = False
     _into: Stream | None = None
 
     @property
@@ -42,6 +44,7 @@ class Stream:
             two._into = one
             one.blocked, one.ends = one.blocked or two.blocked, two.ends if one.ends is None else one.ends
             one.normalized, one.batch = one.normalized or two.normalized, one.batch or two.batch
+            one.raw = one.raw or two.raw
         return one
 
 
@@ -85,12 +88,12 @@ class Place:
     Attributes:
         path: its path.
         line: the network, or the branch, that it is a part of.
-        copies: how many there are of it, one after another.
+        copies: how many there are of it, one after another; a share of one, where several stand side by side.
     """
 
     path: str
     line: Line
-    copies: int
+    copies: float
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Point:
         functions: what it has gone through since it was written.
         arrives: the stretch whose variance it has; None where it counts as standard.
         channels: size of its last axis before positions were made features.
-        is_input: whether it is the network's input, or functions of it.
+        raw: the share of the units that are the network's input, or functions of it.
         is_written: whether a kernel has written it, or what it was made of.
         since: how many branches had been added to its stretch when it was written.
         standard: whether it counts as standard: the input, what a kernel or a normalization gave, or a sum of such.
@@ -118,7 +121,7 @@ class Point:
     functions: Functions
     arrives: Stretch | None
     channels: int
-    is_input: bool = False
+    raw: float = 0.0
     is_written: bool = False
     since: int = 0
     standard: bool = True
@@ -133,6 +136,16 @@ class Point:
     def is_centred(self) -> bool:
         """Whether a normalization behind the functions takes the mean off."""
         return self.normalized is not None and not isinstance(self.normalized, RMSNorm)
+
+    @property
+    def is_input(self) -> bool:
+        """Whether it is the network's input, or functions of it."""
+        return self.raw == 1
+
+    @property
+    def is_bent(self) -> bool:
+        """Whether it is behind functions."""
+        return bool(self.functions or self.mixed)
 
     @property
     def chains(self) -> tuple[Functions, ...]:
@@ -169,7 +182,8 @@ class Kernel:
         sizes: how many numbers of an example it reads, and writes.
         given: whether somebody else chooses its scheme.
         copies: how many there are of it, one after another.
-        in_line: how many of them follow one another in its line: copies of a branch stand side by side.
+        in_line: how many of them follow one another in its line: copies of a branch stand side by side. A share of one,
+            where kernels of one line do.
         in_stretch: how many of them follow one another in its stretch: a normalization in a loop ends one every time.
         after: how many branches were added to what it reads.
         in_branch: whether it stands in a branch that is added to the signal.
@@ -191,7 +205,7 @@ class Kernel:
     given: bool
     stretch: Stretch
     copies: int
-    in_line: int
+    in_line: float
     in_stretch: int
     after: int
     in_branch: bool

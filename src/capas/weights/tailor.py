@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -80,7 +80,8 @@ def _growths(kernels: Iterable[Kernel]) -> dict[str, float]:
     """How much gradients may grow in every activation that is to be shaped."""
     readers = [kernel for kernel in kernels if kernel.reads.places]
     places = {place.path: place for kernel in readers for place in kernel.reads.places}
-    passed, read = Counter[int](), Counter[int]()
+    passed: dict[int, float] = defaultdict(float)
+    read: dict[int, float] = defaultdict(float)
     for place in places.values():
         passed[id(place.line)] += place.copies
     for kernel in readers:

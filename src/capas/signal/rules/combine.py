@@ -50,6 +50,7 @@ def dot_general(walk: Walk, equation: Any, left: Value, right: Value) -> Sequenc
     kept: tuple[Role, ...] = tuple(x.roles[i] for i in x_free)
     new: tuple[Role, ...] = tuple("feature" for _ in w_free)
     width = math.prod(w.shape[i] for i in w_free)
+    x = heard(x, w, w_axes)
     law = weighted_sum(x, w, count, set(w_axes) <= w.centred)
     if isinstance(law, Law):
         law = walk.rescaled(x, w, reused(walk, equation, x, w, w.rooted(w_axes), count, law))
@@ -57,6 +58,14 @@ def dot_general(walk: Walk, equation: Any, left: Value, right: Value) -> Sequenc
     if isinstance(law, Law):
         note_width(law, x.blocks[0][1], count, blocks[0][0] if w.orthogonal else 0)
     return [Field(shape, kept + new if other.is_weight else new + kept, blocks)]
+
+
+def heard(x: Field, w: Field, axes: Sequence[int]) -> Field:
+    """What weights of such sums hear of a signal: of its mean more, or less, than independent ones do."""
+    share = w.heard.get(axes[0], 1.0) if len(axes) == 1 else 1.0
+    if x.is_gradient or share == 1:
+        return x
+    return x.map(lambda law: add(law, constant((share**0.5 - 1) * law.mean)))
 
 
 def weighted_sum(x: Field, w: Field, count: int, centred: bool = False) -> Content:

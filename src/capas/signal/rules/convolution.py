@@ -20,7 +20,7 @@ from ..mirror import read_by, written_by
 from ..normal import fresh
 from ..quadrature import Numbers
 from ..taps import Axis, over_taps, taps
-from .combine import as_field, shares_of
+from .combine import as_field, heard, shares_of
 
 
 def _axes(equation: Any) -> tuple[Axis, ...]:
@@ -61,6 +61,7 @@ def convolution(walk: Walk, equation: Any, left: Value, right: Value) -> Sequenc
     centred = set(numbers.rhs_spec[1:]) <= w.centred
     if numbers.rhs_spec[1] in w.centred and not centred and not x.is_gradient:  # every tap
         x = x.map(lambda law: add(law, constant(-law.mean)))
+    x = heard(x, w, [numbers.rhs_spec[1]])
     tap = _single_tap(walk, w, numbers.rhs_spec)
     x, channels = read_by(x, w, [numbers.rhs_spec[1]], w.shape[numbers.rhs_spec[1]])
     channels *= 1 if tap is None else table.shape[1]

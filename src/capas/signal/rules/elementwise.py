@@ -62,8 +62,9 @@ def _as_parameter(equation: Any, inputs: Sequence[Value]) -> dict[str, Any]:
     if name == "sub" and len(fields) == 2 and fields[1].mean_of and fields[1].mean_of[0] is fields[0].law:
         return {"centred": fields[1].mean_of[1]}
     if name in {"mul", "div", "convert_element_type"}:
-        found = next((field for field in fields if field.centred or field.mean_of or field.mirrored), None)
-        return {} if found is None else {name: getattr(found, name) for name in ("centred", "mean_of", "mirrored")}
+        names = ("centred", "mean_of", "mirrored", "heard")
+        found = next((field for field in fields if any(getattr(field, name) for name in names)), None)
+        return {} if found is None else {name: getattr(found, name) for name in names}
     return {}
 
 

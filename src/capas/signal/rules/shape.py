@@ -31,6 +31,7 @@ def moved(x: Field, sites: Any, shape: Sequence[int], roles: Sequence[Role]) -> 
         roles=tuple(roles),
         array=None,
         mirrored={},
+        heard={},
     )
 
 
@@ -43,7 +44,9 @@ def transpose(walk: Walk, equation: Any, x: Value) -> Sequence[Value]:
     kept = x.order or tuple(range(len(x.shape)))
     centred = frozenset(order.index(i) for i in x.centred)
     mirrored = {order.index(i): half for i, half in x.mirrored.items()}
-    return [replace(result, centred=centred, mirrored=mirrored, order=tuple(kept[i] for i in order))]
+    heard = {order.index(i): share for i, share in x.heard.items()}
+    around = tuple(kept[i] for i in order)
+    return [replace(result, centred=centred, mirrored=mirrored, heard=heard, order=around)]
 
 
 @rule("rev")
@@ -52,7 +55,7 @@ def reverse(walk: Walk, equation: Any, x: Value) -> Sequence[Value]:
     x = as_field(equation, x)
     axes = [i for i in equation.params["dimensions"] if x.roles[i] == "position"]
     result = moved(x, np.flip(sites_of(x), tuple(axes)), x.shape, x.roles)
-    return [replace(result, mirrored=x.mirrored, flipped=not x.flipped)]
+    return [replace(result, mirrored=x.mirrored, heard=x.heard, flipped=not x.flipped)]
 
 
 @rule("broadcast_in_dim")
@@ -68,7 +71,7 @@ def broadcast(walk: Walk, equation: Any, x: Value, *sizes: Value) -> Sequence[Va
     roles: list[Role] = ["one"] * len(shape)
     for place, role, size in zip(places, x.roles, x.shape, strict=True):
         roles[place] = role if size == shape[place] else "one"
-    return [replace(x, shape=tuple(shape), roles=tuple(roles), array=None, mirrored={})]
+    return [replace(x, shape=tuple(shape), roles=tuple(roles), array=None, mirrored={}, heard={})]
 
 
 def _spread(shape: tuple[int, ...], places: Sequence[int], rank: int) -> list[int]:
