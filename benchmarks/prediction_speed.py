@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import environment
@@ -30,6 +31,11 @@ def deep(width: int = 64, activation: str = "relu") -> nn.Layer:
     return nn.Sequential(nn.Dense(width), nn.Repeat(nn.Sequential(activation, nn.Dense(width)), DEPTH))
 
 
+def with_head(activation: str) -> nn.Layer:
+    """The same, and an output: what a loop writes last is no pairs where the network ends."""
+    return nn.Sequential(deep(activation=activation), activation, nn.Dense(10))
+
+
 def unrolled(width: int = 64) -> nn.Layer:
     """The same, one by one."""
     return nn.Sequential(nn.Dense(width), *[layer for _ in range(DEPTH) for layer in ("relu", nn.Dense(width))])
@@ -42,7 +48,11 @@ def residual(channels: int = 16) -> nn.Layer:
     return nn.Sequential(nn.Conv(channels, (3, 3)), *blocks, "relu", nn.GlobalAvgPool(), nn.Dense(10))
 
 
+DEFAULT = ", default weights"
+"""Ends the names of cases that are read with these, and not with He's."""
+
 CASES: dict[str, tuple[nn.Layer, tuple[int, ...]]] = {
+    **{f"1000 layers, Repeat, {f}{DEFAULT}": (with_head(f), (64,)) for f in ("relu", "tanh", "sigmoid")},
     "1000 layers, Repeat, ReLU": (deep(), (64,)),
     "1000 layers, Repeat, tanh": (deep(activation="tanh"), (64,)),
     "1000 layers, Repeat, ReLU, width 4096": (deep(4096), (4096,)),
@@ -110,10 +120,8 @@ if __name__ == "__main__":
     for column in ("forward", "forward and backward"):
         table.add_column(column, justify="right")
     for name, (network, shape) in CASES.items():
-        seconds = [
-            median(lambda b=b, n=network, s=shape: capas.propagate(n, input_shape=s, scheme=HE, backward=b))  # type: ignore[misc]
-            for b in (False, True)
-        ]
+        read = partial(capas.propagate, network, input_shape=shape, scheme="auto" if name.endswith(DEFAULT) else HE)
+        seconds = [median(partial(read, backward=backward)) for backward in (False, True)]
         table.add_row(name, *(f"{s:.2f}" for s in seconds))
     table.add_row("(a) sampled: 1000 layers, width 1024, batch 256", "", f"{median(sampled(), 1):.2f}")
     table.add_row("(b) LSUV: 1000 layers, width 1024, batch 256", f"{median(lsuv(), 1):.2f}", "")

@@ -52,7 +52,7 @@ def panels(plan: Map, frame: pd.DataFrame, by: str, numbers: bool) -> alt.FacetC
     """A heat map for each value of a column, four in a row. Cells that were not run stay white."""
     scale = alt.Scale(scheme="viridis", domain=[0, round(float(frame.accuracy.max()), 2)])
     base = alt.Chart().encode(
-        x=alt.X("depth:O", title="hidden layers", axis=alt.Axis(labelAngle=0)),
+        x=alt.X("depth:O", title="square layers", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("activation:N", sort=[*plan.activations, LINEAR_ROW], title=None),
     )
     layers = [base.mark_rect().encode(color=alt.Color("accuracy:Q", scale=scale, title="accuracy"))]
