@@ -95,7 +95,15 @@ TABLE = {
         {"0": "-w", **{f"{i}/block/{k}": "rw" for i in (1, 2) for k in (1, 3)}, "4": "r-"},
     ),
     "a loop": (
+        *dense(DENSE, nn.Repeat(nn.Sequential("mish", DENSE), 50), "mish", DENSE),
+        {"0": "-w", "1/block/1": "rw", "3": "r-"},
+    ),
+    "a larger variance without": (
         *dense(DENSE, nn.Repeat(nn.Sequential("selu", DENSE), 50), "selu", DENSE),
+        {"0": "--", "1/block/1": "--", "3": "--"},
+    ),
+    "a growth that cannot be borne": (
+        *dense(DENSE, nn.Repeat(nn.Sequential("selu", DENSE), 300), "selu", DENSE),
         {"0": "-w", "1/block/1": "rw", "3": "r-"},
     ),
     "half of the variance is not worth it": (
@@ -260,19 +268,21 @@ def test_the_largest_variance_is_taken_where_none_is_good():
 
 RECIPE = {
     "sigmoid": (0.2597, 0.1400, 0.0735),
-    "selu": (0.0534, 0.0159, 0.0045),
+    "selu": (None, 0.0159, 0.0045),
     "tanh": (0.0649, 0.0350, 0.0184),
     "sin": (0.1104, 0.0637, 0.0349),
     "hard_tanh": (0.1258, 0.1000, 0.0815),
     **dict.fromkeys(("relu", "leaky_relu", "gelu_exact", "silu", "softplus"), (1.0, 1.0, 1.0)),
 }
-"""At 100, 300 and 1000 layers, as computed before for networks that were trained with it, to four places."""
+"""At 100, 300 and 1000 layers, as computed before for networks that were trained with it, to four places; SELU has no
+pairs any more at 100."""
 
 
 @pytest.mark.parametrize("name", RECIPE)
 def test_variances_known_from_before(name):
-    found = [choices(chain(name, n), (64,), "auto")["3/weight"].power for n in (100, 300, 1000)]
-    np.testing.assert_allclose(found, RECIPE[name], rtol=0.02, atol=1e-4)
+    known = {n: power for n, power in zip((100, 300, 1000), RECIPE[name], strict=True) if power}
+    found = [choices(chain(name, n), (64,), "auto")["3/weight"].power for n in known]
+    np.testing.assert_allclose(found, [*known.values()], rtol=0.02, atol=1e-4)
 
 
 def test_variances_of_elu_with_pairs_known_from_before():
@@ -289,12 +299,14 @@ ALL = [*READ, "relu", "leaky_relu", "gelu", "silu", "hard_silu", "softplus", "mi
 @pytest.mark.parametrize("name", ALL)
 def test_signals_keep_their_variance_and_gradients_grow_little_over_a_whole_network(name, layers):
     net = chain(name, layers)
-    power = choices(net, (64,), "auto")["3/weight"].power
+    planned = choices(net, (64,), "auto")["3/weight"]
+    power = planned.power
     rows = [r for r in capas.propagate(net, input_shape=(64,)).rows if r.operation == "dot_general"]
     assert len(rows) == layers + 1
     np.testing.assert_allclose([r.second for r in rows[:-1]], power, rtol=0.01)
     assert rows[-1].second == pytest.approx(OUTPUT, rel=0.01)
-    assert 1 / 1.6 < rows[0].gradient / rows[-2].gradient < 1.6
+    grown = rows[0].gradient / rows[-2].gradient
+    assert 1 / 1.6 < grown < (1.1 * math.exp(planned.growth) if (name, layers) == ("selu", 30) else 1.6)
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5])

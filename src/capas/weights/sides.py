@@ -15,7 +15,8 @@ WORTH = 4.0
 """How many times the variance pairs must allow: in exchange, half of the units start with nothing of their own."""
 
 BEARABLE = 10.0
-"""By how much gradients, or deviations, may grow over a line whose narrowest layer pairs would halve."""
+"""By how much gradients, or deviations, may grow over a line that works at a larger variance without pairs, or whose
+narrowest layer they would halve."""
 
 
 class Sides:
@@ -66,11 +67,25 @@ class Sides:
         return Reading(kernel.reads.functions, pairs, centred, kernel.reads.mixed)
 
     def _pair(self, kernels: list[Kernel]) -> None:
-        """Make pairs of the units that kernels in a line read, if they can work at a much larger variance with them."""
+        """Make pairs of the units that kernels in a line read, if they can work at a much larger variance with them.
+
+        Where without them what they read grows more, but no more than can be borne, and the variance is larger, none.
+        """
         roots = [k.reads.stream.root for k in kernels if id(k) not in self._able and _gains_by_pairs(k)]
-        able = {id(root) for root in roots if not root.blocked}
-        if _merit(self._readings(kernels, able)) > _merit(self._readings(kernels, set()), WORTH):
-            self._paired |= able
+        able = {root for root in roots if not root.blocked}
+        paired = set(map(id, able))
+        pairs, none = self._settings([k for k in kernels if k.reads.stream.root in able], paired)
+        if none.power > pairs.power and none.growth <= math.log(BEARABLE):
+            for root in able:
+                block(root, "the variance is larger without")
+            return
+        pairs, none = self._settings(kernels, paired)
+        if _merit(pairs) > _merit(none, WORTH):
+            self._paired |= paired
+
+    def _settings(self, kernels: list[Kernel], paired: set[int]) -> tuple[operating.Setting, operating.Setting]:
+        """What kernels in a line work at if these streams are pairs, and if none is."""
+        return operating.setting(self._readings(kernels, paired)), operating.setting(self._readings(kernels, set()))
 
     def _widen(self, kernels: list[Kernel]) -> None:
         """Make no pairs where they halve a layer narrower than both ends of a line, if the line can bear that."""
@@ -139,7 +154,6 @@ def _roots(kernel: Kernel) -> tuple[Stream, Stream]:
     return kernel.reads.stream.root, kernel.writes.root
 
 
-def _merit(readings: Sequence[tuple[Reading, float]], worth: float = 1.0) -> tuple[float, float]:
+def _merit(found: operating.Setting, worth: float = 1.0) -> tuple[float, float]:
     """The variance at which layers can work, times its worth; if there is none, how little the signal grows at best."""
-    found = operating.setting(readings)
     return (worth * found.power, 0.0) if found.fits else (0.0, -found.growth)
