@@ -28,7 +28,7 @@ def _header(text: str) -> dict[str, Any]:
     """What a header says; nothing, if it is not JSON."""
     try:
         return dict(json.loads(text))
-    except ValueError:
+    except (TypeError, ValueError):
         return {}
 
 

@@ -23,6 +23,7 @@ from .examples import Examples, examples, require_finite
 from .feeds import StreamFeed, sequential
 from .metrics import PerExample
 from .precision import cast
+from .settings import require_counts
 
 
 def evaluate(
@@ -51,9 +52,7 @@ def evaluate(
     """
     chosen = metrics_.resolve(metrics_.defaults(loss) if metrics is None else metrics, loss)
     require_head(model.network, loss)
-    if batch_size < 1:
-        expected, remedy = "batch_size of at least 1", "Give a whole number."
-        raise ArgumentError("evaluate", expected=expected, got=repr(batch_size), remedy=remedy)
+    require_counts("evaluate", batch_size=batch_size)
     if is_arrays(data):
         given = examples(data)
         require_finite(given)

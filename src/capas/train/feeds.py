@@ -34,8 +34,7 @@ class ArrayFeed:
     def batches(self, epoch: int) -> Iterator[Examples]:
         """The batches themselves."""
         for i, rows in enumerate(self.order(epoch)):
-            batch = self.data.take(rows)
-            yield _read(batch, f"batch {i}") if self.data.is_on_disk else batch
+            yield _read(self.data, rows, f"batch {i}")
 
 
 @dataclass(frozen=True)
@@ -69,10 +68,11 @@ class StreamFeed:
             )
 
 
-def _read(rows: Examples, subject: str, first_row: int = 0) -> Examples:
-    """Rows out of memory maps, as arrays of finite numbers."""
-    read = Examples(*(narrow(np.asarray(array)) for array in rows))
-    require_finite(read, subject, first_row)
+def _read(data: Examples, rows: Any, subject: str, first_row: int = 0) -> Examples:
+    """Examples as arrays in memory; those from the disk are looked through here, others were before."""
+    read = Examples(*(narrow(np.asarray(array)) for array in data.take(rows)))
+    if data.is_on_disk:
+        require_finite(read, subject, first_row)
     return read
 
 
@@ -96,4 +96,4 @@ def sequential(data: Examples, batch_size: int) -> Iterator[Examples]:
     """The examples in order, in batches of one size."""
     size = min(batch_size, data.rows)
     for start in range(0, data.rows, size):
-        yield fill(_read(data.take(slice(start, start + size)), "data", start), size)
+        yield fill(_read(data, slice(start, start + size), "data", start), size)

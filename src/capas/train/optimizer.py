@@ -101,10 +101,10 @@ def asymmetric_kernels(model: Model) -> Any:
         ['2']
     """
     kernels = read_streams(model.network, model.input_shape)
-    return _by_path(model.params, lambda path, _: path in kernels and _is_centred(kernels[path]))
+    return _by_path(model.params, lambda path, _: path in kernels and _has_centred_updates(kernels[path]))
 
 
-def _is_centred(kernel: Kernel) -> bool:
+def _has_centred_updates(kernel: Kernel) -> bool:
     return is_asymmetric(kernel) and kernel.parameter.shape[-2] >= MANY
 
 
@@ -141,7 +141,7 @@ def layer_rates(model: Model) -> Any:
             return share
         kernel = hidden[path]
         reading = Reading(kernel.reads.functions, centred=is_centred(kernel), mixed=kernel.reads.mixed)
-        left = 1 - reading.asymmetry(powers.before(kernel)) if _is_centred(kernel) else 1.0
+        left = 1 - reading.asymmetry(powers.before(kernel)) if _has_centred_updates(kernel) else 1.0
         return share * kernel_rate(array, kernel.parameter.fan_in) / max(left**0.5, LEFT)
 
     return _by_path(model.params, rate)

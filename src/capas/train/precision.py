@@ -50,8 +50,10 @@ def usable(precision: str) -> str:
 
 def warn_of_coarse(inputs: Mapping[str, Mapping[str, jax.Array]], precision: str) -> None:
     """Warn where raw features lose what tells examples apart: numbers of bfloat16 have 8 significant bits."""
+    if precision != HALF:
+        return
     worst = max((float(jnp.abs(m["mean"] / m["std"]).max()) for m in inputs.values()), default=0.0)
-    if precision == HALF and worst > COARSE:
+    if worst > COARSE:
         text = (
             f"fit: the mean of a feature is {worst:.3g} of its standard deviations, and bfloat16 rounds it to 1/256 of "
             "the mean. Take the mean off before, or train in float32."

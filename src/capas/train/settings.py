@@ -13,11 +13,17 @@ WHOLE = (int, np.integer)
 REAL = (int, float, np.number)
 
 
-def require_settings(loss: Any, optimizer: Any, learning_rate: Any, seed: Any, **counts: Any) -> None:
-    """Refuse what cannot be meant; counts are whole numbers of at least 1, or not given."""
+def require_counts(subject: str, **counts: Any) -> None:
+    """Refuse what is no whole number of at least 1."""
     for name, count in counts.items():
         if not (isinstance(count, WHOLE) and count >= 1):
-            raise _refused(f"{name} of at least 1", count, "Give a whole number.")
+            expected, remedy = f"{name} of at least 1", "Give a whole number."
+            raise ArgumentError(subject, expected=expected, got=repr(count), remedy=remedy)
+
+
+def require_settings(loss: Any, optimizer: Any, learning_rate: Any, seed: Any, **counts: Any) -> None:
+    """Refuse what cannot be meant; counts are whole numbers of at least 1, or not given."""
+    require_counts("fit", **counts)
     if not (isinstance(seed, WHOLE) and seed >= 0):
         raise _refused("seed of at least 0", seed, "Give a whole number.")
     if learning_rate is not None and not (isinstance(learning_rate, REAL) and 0 < float(learning_rate) < math.inf):

@@ -89,8 +89,8 @@ class Planner:
         """What is chosen for one kernel."""
         power, gain = self.powers.before(kernel), self.powers.gain(kernel)
         pairs, sums = self._sides(kernel)
-        drawn = sums.inner(pairs.inner(kernel.parameter))
-        central = self._is_central(kernel, pairs.inner(kernel.parameter).shape)
+        half = pairs.inner(kernel.parameter)
+        drawn, central = sums.inner(half), self._is_central(kernel, half.shape)
         shape = block_shape(drawn, 1 if central else math.prod(drawn.shape[:-2]))
         scale = gain * math.sqrt(max(shape) / (shape[0] if central else drawn.fan_in))
         scheme: Scheme = DeltaOrthogonal(scale) if central else Orthogonal(scale)

@@ -59,11 +59,6 @@ class Reading(NamedTuple):
         """The shares of units that have gone through the same functions, and what is read of them."""
         return [(share, Reading(functions, centred=self.centred)) for share, functions in self.mixed] or [(1.0, self)]
 
-    @property
-    def is_odd(self) -> bool:
-        """Whether the functions are odd as they are."""
-        return is_odd(self.functions)
-
     def asymmetry(self, power: float) -> float:
         """(E f)² / E f² of a normal z of this variance: the share that is the same for all inputs."""
         mean, second = _moment(self, power)

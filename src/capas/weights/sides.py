@@ -74,18 +74,14 @@ class Sides:
         roots = [k.reads.stream.root for k in kernels if id(k) not in self._able and _gains_by_pairs(k)]
         able = {root for root in roots if not root.blocked}
         paired = set(map(id, able))
-        pairs, none = self._settings([k for k in kernels if k.reads.stream.root in able], paired)
+        own = [k for k in kernels if k.reads.stream.root in able]
+        pairs, none = self._setting(own, paired), self._setting(own, set())
         if none.power > pairs.power and none.growth <= math.log(BEARABLE):
             for root in able:
                 block(root, "the variance is larger without")
             return
-        pairs, none = self._settings(kernels, paired)
-        if _merit(pairs) > _merit(none, WORTH):
+        if _merit(self._setting(kernels, paired)) > _merit(self._setting(kernels, set()), WORTH):
             self._paired |= paired
-
-    def _settings(self, kernels: list[Kernel], paired: set[int]) -> tuple[operating.Setting, operating.Setting]:
-        """What kernels in a line work at if these streams are pairs, and if none is."""
-        return operating.setting(self._readings(kernels, paired)), operating.setting(self._readings(kernels, set()))
 
     def _widen(self, kernels: list[Kernel]) -> None:
         """Make no pairs where they halve a layer narrower than both ends of a line, if the line can bear that."""
@@ -109,13 +105,13 @@ class Sides:
     def _bears(self, kernels: list[Kernel], without: set[Stream]) -> bool:
         """Whether a line works at a like variance, and nothing in it grows much, without pairs there."""
         fewer = self._paired - set(map(id, without))
-        before, after = (operating.setting(self._readings(kernels, pairs)) for pairs in (self._paired, fewer))
+        before, after = (self._setting(kernels, paired) for paired in (self._paired, fewer))
         return after.growth <= math.log(BEARABLE) and WORTH * after.power >= before.power
 
-    def _readings(self, kernels: list[Kernel], paired: set[int]) -> list[tuple[Reading, float]]:
-        """What kernels in a line read, and by how many each, if these streams are pairs."""
+    def _setting(self, kernels: list[Kernel], paired: set[int]) -> operating.Setting:
+        """What kernels in a line work at, if these streams are pairs."""
         active = [k for k in kernels if k.reads.is_bent]
-        return [(self.reading(k, id(k.reads.stream.root) in paired), k.in_line) for k in active]
+        return operating.setting([(self.reading(k, id(k.reads.stream.root) in paired), k.in_line) for k in active])
 
 
 def _gains_by_pairs(kernel: Kernel) -> bool:

@@ -50,8 +50,7 @@ def dot_general(walk: Walk, equation: Any, left: Value, right: Value) -> Sequenc
     kept: tuple[Role, ...] = tuple(x.roles[i] for i in x_free)
     new: tuple[Role, ...] = tuple("feature" for _ in w_free)
     width = math.prod(w.shape[i] for i in w_free)
-    x = heard(x, w, w_axes)
-    law = weighted_sum(x, w, count, set(w_axes) <= w.centred)
+    law = weighted_sum(heard(x, w, w_axes), w, count)
     if isinstance(law, Law):
         law = walk.rescaled(x, w, reused(walk, equation, x, w, w.rooted(w_axes), count, law))
     blocks = written_by(w, w_free, width, law)
@@ -61,19 +60,19 @@ def dot_general(walk: Walk, equation: Any, left: Value, right: Value) -> Sequenc
 
 
 def heard(x: Field, w: Field, axes: Sequence[int]) -> Field:
-    """What weights of such sums hear of a signal: of its mean more, or less, than independent ones do."""
+    """A signal with as much of its mean as weights of such sums hear: nothing where they sum to zero."""
     share = w.heard.get(axes[0], 1.0) if len(axes) == 1 else 1.0
+    share = 0.0 if set(axes) <= w.centred else share
     if x.is_gradient or share == 1:
         return x
     return x.map(lambda law: add(law, constant((share**0.5 - 1) * law.mean)))
 
 
-def weighted_sum(x: Field, w: Field, count: int, centred: bool = False) -> Content:
+def weighted_sum(x: Field, w: Field, count: int) -> Content:
     r"""$\sum_{k=1}^n x_k w_k$ of entries that are independent of each other, the weights of the signal.
 
     Mean $n\,E x\,E w$, second moment $n\,E x^2\,\mathrm{Var}\,w + (n\,E x\,E w)^2 + n\,\mathrm{Var}\,x\,(E w)^2$,
-    and the same for the product of two examples, or of two sites, with the moments of x there. Weights that are
-    centred, so that they sum to zero, do not see the mean of the signal.
+    and the same for the product of two examples, or of two sites, with the moments of x there.
     """
     mean_w, variance_w = float(w.law.mean[0]), float(w.law.variance[0])
     sites = x.sites
@@ -87,8 +86,6 @@ def weighted_sum(x: Field, w: Field, count: int, centred: bool = False) -> Conte
         parts = [(count * power * share, content) for share, content in shares]
         kept = count if w.orthogonal else 0
         return through_weights(parts, lambda g: per_site(g.second, sites), lambda g: g.matrix(sites), sites, kept)
-    if centred:
-        shares = [(share, add(content, constant(-content.mean))) for share, content in shares]
     mean = mean_w * total("mean")
     own = mean_w**2 * sum(share * count * per_site(np.square(content.mean), sites) for share, content in shares)
     moments = [(variance_w + mean_w**2) * total(name) + mean**2 - own for name in ("second", "cross")]

@@ -14,7 +14,6 @@ from ..align import expanded
 from ..field import Content, Field, Role
 from ..finite import note_width
 from ..interpret import Value, Walk, refuse, rule
-from ..law import add, constant
 from ..linear import of_weights, outer_power, through_weights
 from ..mirror import read_by, written_by
 from ..normal import fresh
@@ -59,9 +58,7 @@ def convolution(walk: Walk, equation: Any, left: Value, right: Value) -> Sequenc
     roles: list[Role] = ["position"] * len(shape)
     roles[numbers.out_spec[0]], roles[numbers.out_spec[1]] = x.roles[batch], "feature"
     centred = set(numbers.rhs_spec[1:]) <= w.centred
-    if numbers.rhs_spec[1] in w.centred and not centred and not x.is_gradient:  # every tap
-        x = x.map(lambda law: add(law, constant(-law.mean)))
-    x = heard(x, w, [numbers.rhs_spec[1]])
+    x = x if centred else heard(x, w, [numbers.rhs_spec[1]])
     tap = _single_tap(walk, w, numbers.rhs_spec)
     x, channels = read_by(x, w, [numbers.rhs_spec[1]], w.shape[numbers.rhs_spec[1]])
     channels *= 1 if tap is None else table.shape[1]
