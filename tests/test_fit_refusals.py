@@ -44,6 +44,37 @@ def test_settings_that_cannot_be_meant_are_refused(settings, text):
     assert message((ArgumentError, ShapeError), lambda: quiet(start(), (X, X[:, :3]), **settings)) == text
 
 
+ALONE = "alone. Write inputs and targets as a tuple."
+DATA = "data: expected (x, y), (x, y, weights), or batches of these, got an object of type"
+
+
+def test_inputs_without_targets_are_refused():
+    """Rows of an array would else be taken for batches."""
+    for given in (X, 3, None):
+        text = f"{DATA} {type(given).__name__} {ALONE}"
+        assert message(DataError, lambda given=given: quiet(start(), given)) == text
+        assert message(DataError, lambda given=given: capas.evaluate(start(), given)) == text
+    assert message(DataError, lambda: quiet(start(), (X, Y), validation=X)) == f"{DATA} ndarray {ALONE}"
+
+
+def test_a_network_is_no_model_yet():
+    text = "expected a model, got an object of type Sequential. Make one: capas.init(network, input_shape)."
+    assert message(ArgumentError, lambda: quiet(NET, (X, Y))) == f"fit: {text}"
+    assert message(ArgumentError, lambda: capas.evaluate(NET, (X, Y))) == f"evaluate: {text}"
+
+
+def test_what_measures_and_predicts_is_looked_at_as_what_trains():
+    model = start()
+    loss = message(ArgumentError, lambda: capas.evaluate(model, (X, Y), loss="mse"))
+    assert loss == "evaluate: expected a loss function, got 'mse'. For example loss=losses.mse."
+    size = message(ArgumentError, lambda: model.predict(X, batch_size=0))
+    assert size == "predict: expected batch_size of at least 1, got 0. Give a whole number."
+    seed = message(ArgumentError, lambda: capas.init(NET, (6,), seed="a"))
+    assert seed == "init: expected seed of at least 0, got 'a'. Give a whole number."
+    data = message(ArgumentError, lambda: capas.init(NET, (6,), data=(X, Y)))
+    assert data == "init: expected data of inputs alone, got a tuple. Leave the targets out."
+
+
 SAME = {"epochs": 2}
 OTHERS = {
     "learning_rate": ({"learning_rate": 1e-2}, {}),

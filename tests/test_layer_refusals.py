@@ -27,6 +27,8 @@ def call(layer, x, shape):
     return layer.apply(params, state, x)
 
 
+READ = "The number of inputs is read from what comes in, and an activation is a layer of its own."
+
 OPTIONS = [
     (
         lambda: nn.Dense(0),
@@ -42,6 +44,42 @@ OPTIONS = [
         lambda: nn.Dense(True),
         "Dense: expected features to be a whole number of at least 1, got True. Give it as an int, for "
         "example features=2.",
+    ),
+    (
+        lambda: nn.Dense(784, 256),
+        f"Dense: expected bias to be True or False, got 256. {READ}",
+    ),
+    (
+        lambda: nn.Dense(10, "relu"),
+        f"Dense: expected bias to be True or False, got 'relu'. {READ}",
+    ),
+    (
+        lambda: nn.Conv(2, (3,), bias=0),
+        f"Conv: expected bias to be True or False, got 0. {READ}",
+    ),
+    (
+        lambda: nn.ConvTranspose(2, (3,), bias=None),
+        f"ConvTranspose: expected bias to be True or False, got None. {READ}",
+    ),
+    *(
+        (
+            lambda kind=kind: kind(scale=0.5),
+            f"{kind.__name__}: expected scale to be True or False, got 0.5. {READ}",
+        )
+        for kind in (nn.BatchNorm, nn.LayerNorm, nn.RMSNorm, nn.InstanceNorm)
+    ),
+    (
+        lambda: nn.GroupNorm(2, bias=1),
+        f"GroupNorm: expected bias to be True or False, got 1. {READ}",
+    ),
+    (
+        lambda: nn.Repeat("relu", 3, 2),
+        f"Repeat: expected remat to be True or False, got 2. {READ}",
+    ),
+    (
+        lambda: nn.Activation(nn.Softmax),
+        "Activation: expected a function of arrays, or its name, got <class 'capas.nn.activation.Softmax'>. Layers "
+        "stand in a chain as they are.",
     ),
     (
         lambda: nn.Conv(2, (3, 0)),

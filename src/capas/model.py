@@ -72,6 +72,7 @@ class Model:
 
         Raises `DataError` for NaN and infinity, with the place of the first: programs of XLA may make numbers of them.
         """
+        nn.require.counts("predict", batch_size=batch_size)
         self.require_input(np.shape(x), 1)
         count = len(x)
         run = partial(_predict if min(count, batch_size) > FEW else _forward, self.network, self.params, self.state)

@@ -66,6 +66,7 @@ def init(
         True
     """
     shape = require.network("init", network, input_shape)
+    require.seed("init", seed)
     _require_json(metadata)
     seen = _seen(data, shape, standardize)
     key = derive(seed, Purpose.WEIGHTS)
@@ -97,6 +98,8 @@ def _warn_of_growth(chosen: Mapping[str, Planned]) -> None:
 
 
 def _seen(data: ArrayLike | None, shape: Shape, standardize: bool) -> InputData | None:
+    if isinstance(data, tuple):
+        raise ArgumentError("init", expected="data of inputs alone", got="a tuple", remedy="Leave the targets out.")
     if data is not None:
         return InputData(data, shape)
     if standardize:

@@ -45,6 +45,9 @@ class Activation(Layer):
             options = {**function.keywords, **options}
             function = function.func
         found = named(function) if isinstance(function, str) else function
+        if isinstance(found, type) or not callable(found):
+            expected, remedy = "a function of arrays, or its name", "Layers stand in a chain as they are."
+            raise ArgumentError("Activation", expected=expected, got=repr(found), remedy=remedy)
         object.__setattr__(self, "function", found)
         object.__setattr__(self, "options", tuple(sorted(options.items())))
 

@@ -87,6 +87,7 @@ class Conv(Layer):
 
     def __post_init__(self) -> None:
         require.positive(self, features=self.features, groups=self.groups)
+        require.switches(self, bias=self.bias)
         require_window(self, self.window)
         require_padding(self, self.padding, len(self.window), ("same", "circular", "valid"))
         require.divides(self, self.groups, self.features, "output channels")
@@ -149,6 +150,7 @@ class ConvTranspose(Layer):
 
     def __post_init__(self) -> None:
         require.positive(self, features=self.features)
+        require.switches(self, bias=self.bias)
         require_window(self, self.window)
         require_padding(self, self.padding, len(self.window), ("same", "valid"))
         _steps(self)

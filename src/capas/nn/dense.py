@@ -43,6 +43,7 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         require.positive(self, features=self.features)
+        require.switches(self, bias=self.bias)
 
     def output_shape(self, shape: Shape) -> Shape:
         require.features(self, shape)

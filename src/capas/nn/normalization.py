@@ -73,6 +73,7 @@ class BatchNorm(Layer):
 
     def __post_init__(self) -> None:
         require.between(self, 0, 1, momentum=self.momentum, epsilon=self.epsilon)
+        require.switches(self, scale=self.scale, bias=self.bias)
 
     def output_shape(self, shape: Shape) -> Shape:
         require.features(self, shape)
@@ -135,6 +136,7 @@ class LayerNorm(Layer):
 
     def __post_init__(self) -> None:
         require.between(self, 0, 1, epsilon=self.epsilon)
+        require.switches(self, scale=self.scale, bias=self.bias)
 
     def output_shape(self, shape: Shape) -> Shape:
         require.features(self, shape)
@@ -175,6 +177,7 @@ class RMSNorm(Layer):
 
     def __post_init__(self) -> None:
         require.between(self, 0, 1, epsilon=self.epsilon)
+        require.switches(self, scale=self.scale)
 
     def output_shape(self, shape: Shape) -> Shape:
         require.features(self, shape)
@@ -221,6 +224,7 @@ class GroupNorm(Layer):
     def __post_init__(self) -> None:
         require.positive(self, groups=self.groups)
         require.between(self, 0, 1, epsilon=self.epsilon)
+        require.switches(self, scale=self.scale, bias=self.bias)
 
     def output_shape(self, shape: Shape) -> Shape:
         require.divides(self, self.groups, require.features(self, shape), "channels")
@@ -265,6 +269,7 @@ class InstanceNorm(Layer):
 
     def __post_init__(self) -> None:
         require.between(self, 0, 1, epsilon=self.epsilon)
+        require.switches(self, scale=self.scale, bias=self.bias)
 
     def output_shape(self, shape: Shape) -> Shape:
         require.positions(self, shape)

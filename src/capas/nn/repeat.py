@@ -54,6 +54,7 @@ class Repeat(Layer):
     def __post_init__(self) -> None:
         object.__setattr__(self, "block", as_layer(self.block))
         require.positive(self, copies=self.copies)
+        require.switches(self, remat=self.remat)
 
     def children(self, shape: Shape) -> tuple[Child, ...]:
         return (Child("block", self.block, shape),)

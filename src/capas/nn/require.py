@@ -1,4 +1,4 @@
-"""What layers refuse, each refusal in one place: bad options, shapes that do not fit, the wrong kind of number."""
+"""What is refused, each refusal in one place: bad options, shapes that do not fit, the wrong kind of number."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from ..errors import ArgumentError, DataError, ShapeError
 from .layer import Layer
 from .parameter import Shape
 
+WHOLE = (int, np.integer)
+
 SHOWN = 60
 """Characters of what is not a layer."""
 
@@ -28,7 +30,7 @@ def network(what: str, value: object, input_shape: object) -> Shape:
             remedy="Wrap functions in nn.Activation, several layers in nn.Sequential; of a model, give its network.",
         )
     sizes = tuple(input_shape) if isinstance(input_shape, Iterable) else None
-    if sizes is None or not all(isinstance(n, (int, np.integer)) and n > 0 for n in sizes):
+    if sizes is None or not all(isinstance(n, WHOLE) and n > 0 for n in sizes):
         raise ArgumentError(
             what,
             expected="input_shape to be a tuple of whole numbers, the shape of one example",
@@ -36,6 +38,20 @@ def network(what: str, value: object, input_shape: object) -> Shape:
             remedy="For example (784,), or (28, 28, 1).",
         )
     return tuple(map(int, sizes))
+
+
+def counts(subject: str, **values: object) -> None:
+    """Settings that must be whole numbers of at least 1."""
+    for name, value in values.items():
+        if not (isinstance(value, WHOLE) and value >= 1):
+            expected, remedy = f"{name} of at least 1", "Give a whole number."
+            raise ArgumentError(subject, expected=expected, got=repr(value), remedy=remedy)
+
+
+def seed(subject: str, value: object) -> None:
+    """A seed, which must be a whole number of at least 0."""
+    if not (isinstance(value, WHOLE) and value >= 0):
+        raise ArgumentError(subject, expected="seed of at least 0", got=repr(value), remedy="Give a whole number.")
 
 
 def positive(layer: Layer, **values: object) -> None:
@@ -47,6 +63,18 @@ def positive(layer: Layer, **values: object) -> None:
                 expected=f"{name} to be a whole number of at least 1",
                 got=repr(value),
                 remedy=f"Give it as an int, for example {name}=2.",
+            )
+
+
+def switches(layer: Layer, **values: object) -> None:
+    """Options that must be True or False: what other libraries have in their place is a number or an activation."""
+    for name, value in values.items():
+        if not isinstance(value, bool):
+            raise ArgumentError(
+                type(layer).__name__,
+                expected=f"{name} to be True or False",
+                got=repr(value),
+                remedy="The number of inputs is read from what comes in, and an activation is a layer of its own.",
             )
 
 

@@ -15,7 +15,7 @@ from .. import losses
 from ..compiler import jit
 from ..errors import ArgumentError, DataError
 from ..model import Model
-from ..nn import Activation, Sequential, Softmax
+from ..nn import Activation, Sequential, Softmax, require
 from ..nn.layer import Layer
 from ..nn.parameter import Shape, Tree
 from . import metrics as metrics_
@@ -23,7 +23,7 @@ from .examples import Examples, examples, require_finite
 from .feeds import StreamFeed, sequential
 from .metrics import PerExample
 from .precision import cast
-from .settings import require_counts
+from .settings import require_loss, require_model
 
 
 def evaluate(
@@ -50,16 +50,18 @@ def evaluate(
         >>> round(result["loss"], 4), result["accuracy"]
         (0.6931, 0.75)
     """
+    require_model("evaluate", model)
+    require_loss("evaluate", loss)
     chosen = metrics_.resolve(metrics_.defaults(loss) if metrics is None else metrics, loss)
     require_head(model.network, loss)
-    require_counts("evaluate", batch_size=batch_size)
+    require.counts("evaluate", batch_size=batch_size)
     if is_arrays(data):
         given = examples(data)
         require_finite(given)
         require_fit(model.network, model.input_shape, loss, given)
         return measure(model, chosen, sequential(given, batch_size))
-    require = partial(require_fit, model.network, model.input_shape, loss)
-    return measure(model, chosen, StreamFeed(data, require).batches(0))
+    fits = partial(require_fit, model.network, model.input_shape, loss)
+    return measure(model, chosen, StreamFeed(data, fits).batches(0))
 
 
 def measure(

@@ -44,6 +44,16 @@ class StreamFeed:
     source: Iterable[Any] | Callable[[], Iterable[Any]]
     require: Callable[[Examples], None] = lambda batch: None
 
+    def __post_init__(self) -> None:
+        is_array = hasattr(self.source, "shape")
+        if is_array or not (callable(self.source) or isinstance(self.source, Iterable)):
+            raise DataError(
+                "data",
+                expected="(x, y), (x, y, weights), or batches of these",
+                got=f"an object of type {type(self.source).__name__} alone",
+                remedy="Write inputs and targets as a tuple.",
+            )
+
     @property
     def steps(self) -> int | None:
         """Batches in an epoch, where the source knows."""

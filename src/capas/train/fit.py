@@ -24,7 +24,7 @@ from .metrics import PerExample
 from .optimizer import default_optimizer
 from .precision import usable, warn_of_coarse
 from .progress import Display
-from .settings import REAL, require_settings
+from .settings import REAL, require_model, require_settings
 from .sizes import warn_of_sizes
 from .step import Objective
 
@@ -92,6 +92,7 @@ def fit(
         >>> history["val_accuracy"][-1] > 0.9
         True
     """
+    require_model("fit", model)
     precision = usable(precision)
     counts = {"epochs": epochs, "batch_size": batch_size} | ({} if patience is None else {"patience": patience})
     require_settings(loss, optimizer, learning_rate, seed, **counts)
@@ -121,6 +122,7 @@ def _feeds(
     """The batches to train on, and those to validate on."""
     held = None if validation is None or isinstance(validation, REAL) else validation
     if not is_arrays(data):
+        stream = _stream(model, data, loss)
         if held is None and validation is not None:
             raise ArgumentError(
                 "fit",
@@ -128,7 +130,7 @@ def _feeds(
                 got=f"validation={validation!r}",
                 remedy="A share can only be held out of arrays.",
             )
-        return _stream(model, data, loss), None if held is None else _held_batches(model, held, loss)
+        return stream, None if held is None else _held_batches(model, held, loss)
     given = _checked(model, data, loss, "data")
     if isinstance(validation, REAL):
         given, held = split(given, float(validation), seed)
