@@ -164,6 +164,10 @@ def test_schemes_print_as_the_call_that_makes_them(scheme):
     assert hash(scheme) == hash(eval(repr(scheme), vars(weights)))
 
 
+WITH_GAIN = (weights.LeCun, weights.Glorot, weights.Orthogonal, weights.DeltaOrthogonal, weights.Identity)
+GAIN = "got 'relu'. That of an activation is weights.gain(activation)."
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [
@@ -181,6 +185,33 @@ def test_schemes_print_as_the_call_that_makes_them(scheme):
             lambda: weights.Glorot(distribution="gaussian"),
             "Glorot: expected distribution to be one of 'normal', 'uniform', 'truncated_normal', got 'gaussian'. "
             "Choose one of them.",
+        ),
+        *(
+            (
+                lambda scheme=scheme: scheme(gain="relu"),
+                f"{scheme.__name__}: expected gain to be a finite number, {GAIN}",
+            )
+            for scheme in WITH_GAIN
+        ),
+        (
+            lambda: weights.He("relu"),
+            "He: expected slope to be a finite number, got 'relu'. Give a Python number.",
+        ),
+        (
+            lambda: weights.Constant(float("nan")),
+            "Constant: expected value to be a finite number, got nan. Give a Python number.",
+        ),
+        (
+            lambda: weights.Normal("0.1"),
+            "Normal: expected std to be a finite number, got '0.1'. Give a Python number.",
+        ),
+        (
+            lambda: weights.TruncatedNormal(1.0, None),
+            "TruncatedNormal: expected mean to be a finite number, got None. Give a Python number.",
+        ),
+        (
+            lambda: weights.Uniform(True, 1),
+            "Uniform: expected low to be a finite number, got True. Give a Python number.",
         ),
     ],
 )

@@ -74,6 +74,14 @@ def test_moments_that_no_number_has():
     )
 
 
+def test_inputs_themselves_are_no_signal():
+    with pytest.raises(ArgumentError) as error:
+        capas.propagate(nn.Dense(3), input_shape=(2,), signal=np.ones((5, 2)))
+    assert str(error.value) == (
+        "signal: expected a capas.Signal, got an object of type ndarray. Estimate it from data: capas.Signal.of(x)."
+    )
+
+
 MAPS = {
     "relu": (2**0.5, 1.0, 1.0),
     "tanh": (1.59253741972, 1.1778072323, 0.4611),

@@ -27,7 +27,7 @@ from .loss import output_power
 from .normal import scaled_latent
 from .parameter import of_array, of_leaf
 from .rules.control import turns
-from .signal import Signal
+from .signal import Signal, given
 from .source import Part, Source
 
 BATCH = 65521
@@ -78,12 +78,12 @@ def propagate(
         >>> print(round(last.second, 1), round(last.cross / last.second, 1))
         1.0 0.6
     """
-    given = (function, params, example, signal or Signal.standard(), loss, output_gradient, backward)
+    asked = (function, params, example, given(signal), loss, output_gradient, backward)
     with _uncollected():
         try:
-            return _propagate(Walk(), *given)
+            return _propagate(Walk(), *asked)
         except Entangled:
-            return _propagate(Walk(shares=False), *given)
+            return _propagate(Walk(shares=False), *asked)
 
 
 @contextmanager

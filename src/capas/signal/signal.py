@@ -9,6 +9,8 @@ from jaxtyping import ArrayLike
 
 from ..errors import ArgumentError
 
+REMEDY = "Estimate it from data: capas.Signal.of(x)."
+
 
 @dataclass(frozen=True)
 class Signal:
@@ -40,7 +42,7 @@ class Signal:
                 "Signal",
                 expected="mean² <= cross <= second",
                 got=repr(self),
-                remedy="Estimate it from data: capas.Signal.of(x).",
+                remedy=REMEDY,
             )
 
     @staticmethod
@@ -59,3 +61,13 @@ class Signal:
         pairs = (np.square(rows.sum(0)).mean() - len(rows) * second) / (len(rows) * (len(rows) - 1))
         mean = float(rows.mean())
         return Signal(mean, second, min(max(float(pairs), mean**2), second))
+
+
+def given(signal: object) -> Signal:
+    """What is known of an input, or the standard signal for None."""
+    if signal is None:
+        return Signal.standard()
+    if isinstance(signal, Signal):
+        return signal
+    got = f"an object of type {type(signal).__name__}"
+    raise ArgumentError("signal", expected="a capas.Signal", got=got, remedy=REMEDY)

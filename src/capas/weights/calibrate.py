@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from ..errors import ArgumentError
-from ..signal import Signal
 from ..signal.interpret import Walk
 from ..signal.parameter import of_leaf
 from ..signal.propagate import read, traced
+from ..signal.signal import Signal, given
 
 ROUNDS, BRACKET = 40, (2.0**-6, 2.0**6)
 
@@ -62,7 +62,7 @@ def calibrate(
         >>> [round(row.second, 6) for row in flow.rows if row.operation == "dot_general"]
         [1.0, 1.0, 1.0]
     """
-    calibration = _Calibration(function, params, example, signal or Signal.standard())
+    calibration = _Calibration(function, params, example, given(signal))
     calibration.run()
     if after_activation:
         for root in list(calibration.factors):

@@ -10,7 +10,7 @@ from typing import Literal, final
 from jaxtyping import Array, PRNGKeyArray
 
 from ..nn import Parameter
-from .schemes import Distribution, Law, Scheme, draw_entries, require_option
+from .schemes import Distribution, Law, Scheme, draw_entries, require_numbers, require_option
 
 Mode = Literal["fan_in", "fan_out", "fan_average"]
 
@@ -72,6 +72,10 @@ class LeCun(_Scaled):
     mode: Mode = "fan_in"
     distribution: Distribution = "normal"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_numbers(self, gain=self.gain)
+
     @property
     def power(self) -> float:
         return self.gain**2
@@ -100,6 +104,10 @@ class Glorot(_Scaled):
     mode: Mode = "fan_average"
     distribution: Distribution = "uniform"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_numbers(self, gain=self.gain)
+
     @property
     def power(self) -> float:
         return self.gain**2
@@ -126,6 +134,10 @@ class He(_Scaled):
     slope: float = 0.0
     mode: Mode = "fan_in"
     distribution: Distribution = "normal"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_numbers(self, slope=self.slope)
 
     @property
     def power(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal, NamedTuple, final
 
 import jax
@@ -78,6 +79,14 @@ def require_option(scheme: Scheme, fact: bool, expected: str, got: object, remed
         raise ArgumentError(type(scheme).__name__, expected=expected, got=repr(got), remedy=remedy)
 
 
+def require_numbers(scheme: Scheme, **options: object) -> None:
+    """Refuse options that are no finite numbers."""
+    for name, value in options.items():
+        fact = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        remedy = "That of an activation is weights.gain(activation)." if name == "gain" else "Give a Python number."
+        require_option(scheme, fact, f"{name} to be a finite number", value, remedy)
+
+
 @final
 @dataclass(frozen=True)
 class Constant(Scheme):
@@ -94,6 +103,9 @@ class Constant(Scheme):
     """
 
     value: float
+
+    def __post_init__(self) -> None:
+        require_numbers(self, value=self.value)
 
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:
         return jnp.full(kernel.shape, self.value, float)
@@ -139,6 +151,7 @@ class Normal(Scheme):
     mean: float = 0.0
 
     def __post_init__(self) -> None:
+        require_numbers(self, std=self.std, mean=self.mean)
         require_option(self, self.std >= 0, "std >= 0", self.std, "It is a standard deviation.")
 
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:
@@ -167,6 +180,7 @@ class Uniform(Scheme):
     high: float
 
     def __post_init__(self) -> None:
+        require_numbers(self, low=self.low, high=self.high)
         require_option(self, self.low <= self.high, "low <= high", (self.low, self.high), "Swap them.")
 
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:
@@ -197,6 +211,7 @@ class TruncatedNormal(Scheme):
     mean: float = 0.0
 
     def __post_init__(self) -> None:
+        require_numbers(self, std=self.std, mean=self.mean)
         require_option(self, self.std >= 0, "std >= 0", self.std, "It is a standard deviation.")
 
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:

@@ -13,7 +13,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from ..nn import Parameter
 from ..randomness import enough
-from .schemes import Law, Scheme
+from .schemes import Law, Scheme, require_numbers
 
 
 def _taps(kernel: Parameter) -> int:
@@ -80,6 +80,9 @@ class Orthogonal(Scheme):
 
     gain: float = 1.0
 
+    def __post_init__(self) -> None:
+        require_numbers(self, gain=self.gain)
+
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:
         return jax.device_put(self.gain * _orthogonal(key, kernel, _taps(kernel)).reshape(kernel.shape))
 
@@ -109,6 +112,9 @@ class DeltaOrthogonal(Scheme):
 
     gain: float = 1.0
 
+    def __post_init__(self) -> None:
+        require_numbers(self, gain=self.gain)
+
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:
         return _at_centre(kernel, self.gain * _orthogonal(key, kernel, 1))
 
@@ -136,6 +142,9 @@ class Identity(Scheme):
     """
 
     gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_numbers(self, gain=self.gain)
 
     def sample(self, key: PRNGKeyArray, kernel: Parameter) -> Array:
         block = self.gain * jnp.eye(*block_shape(kernel, 1))
