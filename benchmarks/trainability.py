@@ -1,7 +1,7 @@
 """Which plain networks train, by depth and activation, with the defaults of capas and nothing tuned for any cell?
 
-Maps: `fashion`, `letter`, `convolution`, `ten_thousand`, `end_fashion`, `end_letter`. Depth counts the hidden square
-layers. Beside each stand a linear model, a linear deep network and, as depth 0, the shallow network; with `--peers`
+Maps: `fashion`, `letter`, `convolution`, `ten_thousand`, `end_fashion`, `end_letter`, and `ablation_fashion` and
+`ablation_letter`, in which one part of the defaults is taken away. Depth counts the hidden square layers. Beside each stand a linear model, a linear deep network and, as depth 0, the shallow network; with `--peers`
 also the weights of other libraries and papers (or the twins with skips and normalization), at the best of four rates.
 
     trainability.py fashion --split validation --only relu,tanh --depths 3,100 --seeds 0
@@ -54,13 +54,11 @@ def numbers(text: str) -> tuple[int, ...]:
 
 
 def chosen(plan: Map, asked: argparse.Namespace) -> list[Cell]:
-    """The cells of a map that are asked for and that this version of capas can build."""
-    from maps.networks import is_possible
-
+    """The cells of a map that are asked for."""
     cells = plan.others(asked.seeds or SEEDS[:1]) if asked.peers else plan.cells(asked.seeds or SEEDS)
     wanted = {"activation": asked.only, "variant": asked.variants, "depth": asked.depths, "weights": asked.weights}
     filters = [(name, values) for name, values in wanted.items() if values is not None]
-    return [cell for cell in cells if all(getattr(cell, n) in v for n, v in filters) and is_possible(cell.variant)]
+    return [cell for cell in cells if all(getattr(cell, n) in v for n, v in filters)]
 
 
 def run(plan: Map, asked: argparse.Namespace) -> int:

@@ -25,6 +25,11 @@ def no_mean(outputs, targets):
         ({"batch_size": 0.5}, "fit: expected batch_size of at least 1, got 0.5. Give a whole number."),
         ({"patience": 0}, "fit: expected patience of at least 1, got 0. Give a whole number."),
         ({"seed": -1}, "fit: expected seed of at least 0, got -1. Give a whole number."),
+        ({"epochs": True}, "fit: expected epochs of at least 1, got True. Give a whole number."),
+        ({"learning_rate": True}, "fit: expected a learning rate above 0, got True. Without one there is a default."),
+        ({"callbacks": 3}, "fit: expected callbacks to be a list of functions, got 3. For example callbacks=[f]."),
+        ({"callbacks": [3]}, "fit: expected callbacks to be a list of functions, got [3]. For example callbacks=[f]."),
+        ({"metrics": "mse"}, "metrics: expected a list of metrics, got 'mse'. Write metrics=['mse']."),
         ({"learning_rate": -0.1}, "fit: expected a learning rate above 0, got -0.1. Without one there is a default."),
         ({"learning_rate": "0.1"}, "fit: expected a learning rate above 0, got '0.1'. Without one there is a default."),
         ({"loss": "mse"}, "fit: expected a loss function, got 'mse'. For example loss=losses.mse."),
@@ -54,7 +59,8 @@ def test_inputs_without_targets_are_refused():
         text = f"{DATA} {type(given).__name__} {ALONE}"
         assert message(DataError, lambda given=given: quiet(start(), given)) == text
         assert message(DataError, lambda given=given: capas.evaluate(start(), given)) == text
-    assert message(DataError, lambda: quiet(start(), (X, Y), validation=X)) == f"{DATA} ndarray {ALONE}"
+    found = message(DataError, lambda: quiet(start(), (X, Y), validation=X))
+    assert found == f"{DATA} ndarray {ALONE}".replace("data:", "validation:")
 
 
 def test_a_network_is_no_model_yet():
@@ -80,6 +86,8 @@ OTHERS = {
     "learning_rate": ({"learning_rate": 1e-2}, {}),
     "optimizer": ({"optimizer": optax.sgd(0.1)}, {}),
     "optimizer's state": ({"optimizer": optax.rmsprop(0.1)}, {"optimizer": optax.sgd(0.1, momentum=0.9)}),
+    "early stopping": ({"patience": 2}, {}),
+    "metrics": ({"metrics": ["loss"]}, {}),
     "loss": ({"loss": functools.partial(losses.softmax_cross_entropy, label_smoothing=0.1)}, {}),
     "weights": ({}, {"seed": 1}),
     "data": ({}, {"y": (Y + 1) % 3}),
@@ -133,6 +141,55 @@ def test_targets_in_batches_are_looked_at_as_those_of_arrays_are():
     assert message(DataError, lambda: capas.evaluate(start(), wrong)) == text
 
 
+NONE = "A generator is used up after one pass: give a list, a loader, or a function that makes one."
+
+
+def test_no_batches_are_refused_before_training():
+    assert (
+        message(DataError, lambda: quiet(start(), [], validation=None)) == f"data: expected batches, got none. {NONE}"
+    )
+    found = message(DataError, lambda: quiet(start(), (X, Y), validation=[]))
+    assert found == f"validation: expected batches, got none. {NONE}"
+    found = message(ArgumentError, lambda: quiet(start(), (X, Y), validation=iter([(X, Y)])))
+    assert found == (
+        "validation: expected batches that can be read in every epoch, got an object of type list_iterator. Give a list, "
+        "a loader, or a function that makes a generator."
+    )
+
+
+def test_validation_data_are_called_so():
+    found = message(DataError, lambda: quiet(start(), (X, Y), validation=(X, Y.astype(str))))
+    assert found.startswith("validation: expected numbers, got an array of <U")
+
+
+def test_a_weight_for_each_example():
+    """Those of shape (2, 1) would weigh every example with both."""
+    text = "data: expected one weight for each example, shape (2,), got (2, 1). Write weights[:, 0], or average them."
+    two = X[:2], Y[:2], np.ones((2, 1))
+    assert message(DataError, lambda: capas.evaluate(start(), two)) == text
+    text = "data: expected arrays with a row for each example, got 3. Give arrays."
+    assert message(DataError, lambda: capas.evaluate(start(), (X, 3))) == text
+
+
+def squares(outputs, targets):
+    return ((outputs[:, 0] - targets.reshape(-1)) ** 2).reshape(-1)
+
+
+def test_accuracies_do_not_compare_targets_of_another_shape():
+    """A loss of one's own may take them; every target would be compared with every output."""
+    one, column = start(nn.Dense(1)), Y[:, None]
+    found = message(ShapeError, lambda: capas.evaluate(one, (X, Y), loss=squares, metrics=["binary_accuracy"]))
+    assert found.startswith(f"binary_accuracy: expected targets of shape ({len(X)}, 1), that of the outputs, got")
+    for name in "accuracy", "top_5_accuracy":
+        found = message(ShapeError, lambda n=name: capas.evaluate(start(), (X, column), loss=squares, metrics=[n]))
+        assert found.startswith(f"{name}: expected classes of shape ({len(X)},) or probabilities")
+
+
+def test_evaluate_needs_something_to_measure():
+    found = message(ArgumentError, lambda: capas.evaluate(start(), (X, Y), metrics=()))
+    assert found == "metrics: expected at least one, got none. Leave them out for the usual ones."
+
+
 def test_weights_that_are_all_zero_measure_nothing():
     assert message(DataError, lambda: capas.evaluate(start(), (X, Y, np.zeros(len(X))))) == (
         "weights: expected some that are not 0, got none. Weights count examples; leave them out to count all alike."
@@ -142,7 +199,14 @@ def test_weights_that_are_all_zero_measure_nothing():
 def test_metrics_have_names_of_their_own():
     _, history = quiet(start(), (X, X[:, :3]), loss=losses.mse, metrics=["mse"], epochs=1)
     assert history["mse"] == history["loss"]
-    for metrics, name in (([lambda o, t: o[:, 0]] * 2, "<lambda>"), ([_named("step")], "step")):
+    twice = [_named("accuracy"), "accuracy"]
+    for metrics, name in (
+        ([lambda o, t: o[:, 0]] * 2, "<lambda>"),
+        ([_named("step")], "step"),
+        ([_named("val_loss")], "val_loss"),
+        (twice, "accuracy"),
+        (twice[::-1], "accuracy"),
+    ):
         found = message(ArgumentError, lambda metrics=metrics: quiet(start(), (X, Y), metrics=metrics))
         assert f"got another {name!r}" in found
 

@@ -148,7 +148,8 @@ def test_schemes_by_pattern():
     assert chosen == {f"{path}/weight": scheme for path, scheme in expected.items()}
     rest = schemes_of(net, {"head/*": weights.Zeros()})
     scheme = rest["body/block/0/weight"]
-    assert scheme == weights.Orthogonal(pytest.approx(weights.gain("relu"), rel=1e-14))
+    assert isinstance(scheme, weights.Orthogonal)
+    assert scheme.gain == pytest.approx(weights.gain("relu"), rel=1e-14)
 
 
 def test_copies_of_a_repeat_are_drawn_apart_and_each_is_orthogonal():
@@ -193,6 +194,11 @@ def test_a_bare_function_in_float32_is_good_enough():
             {"tail/*": weights.Zeros()},
             "scheme: expected patterns that match the path of a kernel, got 'tail/*'. The kernels are 0/weight, "
             "1/weight; '*' stands for anything.",
+        ),
+        (
+            {"*": "auto", "1/*": weights.Zeros()},
+            "scheme: expected patterns that decide for some kernel, got '1/*' behind others. The first that matches "
+            "counts; put it in front.",
         ),
     ],
 )

@@ -94,6 +94,15 @@ def test_layers_in_branches_share_it_by_the_root_of_their_number():
     assert layer_rates(model)["1"]["block"]["block"]["1"]["bias"] == 0.425
 
 
+def test_branches_share_it_where_their_sum_is_the_output_too():
+    """Their last kernels write the output, each a small share of it; only one that writes it alone has the full rate."""
+    block = nn.Residual(nn.Sequential("relu", nn.Dense(64), "relu", nn.Dense(64)))
+    body = [nn.Dense(64), nn.Repeat(block, 50)]
+    with_head, without = (layer_rates(start(nn.Sequential(*body, *head)))["1"] for head in ([nn.Dense(64)], []))
+    assert without["block"]["block"]["3"] == pytest.approx(with_head["block"]["block"]["3"])
+    assert without["block"]["block"]["3"]["weight"] < 0.2
+
+
 def after_decay(net, steps=50):
     """The kernels after so many steps without a gradient, as a share of what they were."""
     model = start(net)

@@ -203,12 +203,25 @@ def test_calibrated_after_the_activation():
     assert [row.second for row in rows if row.operation == "max"] == pytest.approx([1.0] * 3, rel=1e-6)
 
 
+def test_weights_side_by_side_are_calibrated_as_without_activations():
+    """What the next weight of the program takes up does not depend on the first: it was scaled by 64."""
+
+    def network(params, x):
+        return jax.nn.relu(x @ params[0]) + jax.nn.relu(x @ params[1])
+
+    params = [jax.random.normal(jax.random.key(i), (80, 80)) for i in range(2)]
+    scaled = capas.calibrate(network, params, jnp.zeros(80), after_activation=True)
+    rows = capas.propagate(network, scaled, jnp.zeros(80)).rows
+    assert next(row.second for row in rows if row.operation == "dot_general") == pytest.approx(1.0, rel=1e-6)
+    assert rows[-1].second == pytest.approx(1.0, rel=1e-6)
+
+
 def test_weights_that_are_zero_cannot_be_calibrated():
     with pytest.raises(ArgumentError) as error:
-        capas.calibrate(lambda w, x: x @ w, jnp.zeros((4, 4)), jnp.zeros(4))
+        capas.calibrate(lambda p, x: x @ p["w"], {"w": jnp.zeros((4, 4))}, jnp.zeros(4))
     assert str(error.value) == (
-        "calibrate: expected weights that give a signal, got one whose signal is zero. Draw random weights first; a "
-        "layer of zeros has no scale to set."
+        "calibrate: expected weights that give a signal, got zero behind params['w']. Draw random weights first; a layer "
+        "of zeros has no scale to set."
     )
 
 

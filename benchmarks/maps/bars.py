@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .cells import Map
-from .networks import is_possible
 from .summary import Place, Summaries
 
 LINEAR_LETTER = 0.774
@@ -78,8 +77,7 @@ class Verdict:
 
 def judge(bar: Bar, plan: Map, summaries: Summaries) -> Verdict:
     """Hold the accuracies of a map against a bar."""
-    networks = [variant for variant in plan.variants if is_possible(variant)]
-    wanted = [Place(v, a, d) for v in networks for a in plan.activations for d in bar.depths]
+    wanted = [Place(v, a, d) for v in plan.variants for a in plan.activations for d in bar.depths]
     found = [place for place in wanted if {place, _other(bar, place)} <= summaries.keys()]
     if not found:
         return Verdict(bar, 0, len(wanted))

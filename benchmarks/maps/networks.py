@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Any
 
 import jax
@@ -95,8 +94,3 @@ def convolutional(cell: Cell, classes: int, width: int, padding: str) -> nn.Laye
 def parameters(network: nn.Layer, shape: Shape) -> int:
     """How many numbers are trained."""
     return sum(parameter.size for parameter in jax.tree.leaves(network.parameters(shape)))
-
-
-def is_possible(variant: str) -> bool:
-    """Whether this version of capas can build the network: `remat` is an option of `Repeat` in later ones."""
-    return variant != "remat" or "remat" in {field.name for field in fields(nn.Repeat)}

@@ -1,4 +1,4 @@
-"""The five maps, and what each part of the defaults is good for."""
+"""The maps, and what each part of the defaults is good for."""
 
 from __future__ import annotations
 

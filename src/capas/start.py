@@ -40,7 +40,7 @@ def init(
         network: the description.
         input_shape: shape of one example, without the batch axis.
         seed: the same seed gives the same weights.
-        scheme: "auto", a scheme out of `capas.weights`, or a mapping from paths to schemes.
+        scheme: "auto", a scheme out of `capas.weights`, or a mapping from patterns of paths to schemes.
         data: examples, `(n, *input_shape)`, whose power the first layer is made for, and in whose units `fit` trains
             it, see `capas.train.standardize_inputs`; without them the input counts as standard, with mean 0 and
             variance 1. Columns that are not finite are refused, by name; constant ones warned of.
@@ -49,7 +49,8 @@ def init(
             features of very different sizes; where most numbers are zero, leave it out.
         metadata: plain JSON values to travel with the model.
 
-    Raises `ShapeError` with the path of the first layer that does not fit, and `DataError` for data that do not. Warns
+    Raises `ShapeError` with the path of the first layer that does not fit, `DataError` for data that do not, and
+    `ArgumentError` for schemes, metadata and seeds that are none. Warns
     of layers in which gradients grow by more than a thousand with any weights that it could choose.
 
     Example:

@@ -30,7 +30,7 @@ def network(what: str, value: object, input_shape: object) -> Shape:
             remedy="Wrap functions in nn.Activation, several layers in nn.Sequential; of a model, give its network.",
         )
     sizes = tuple(input_shape) if isinstance(input_shape, Iterable) else None
-    if sizes is None or not all(isinstance(n, WHOLE) and n > 0 for n in sizes):
+    if sizes is None or not all(_is_whole(n) and n > 0 for n in sizes):
         raise ArgumentError(
             what,
             expected="input_shape to be a tuple of whole numbers, the shape of one example",
@@ -40,18 +40,22 @@ def network(what: str, value: object, input_shape: object) -> Shape:
     return tuple(map(int, sizes))
 
 
-def counts(subject: str, **values: object) -> None:
+def counts(subject: str, **values: Any) -> None:
     """Settings that must be whole numbers of at least 1."""
     for name, value in values.items():
-        if not (isinstance(value, WHOLE) and value >= 1):
+        if not (_is_whole(value) and value >= 1):
             expected, remedy = f"{name} of at least 1", "Give a whole number."
             raise ArgumentError(subject, expected=expected, got=repr(value), remedy=remedy)
 
 
-def seed(subject: str, value: object) -> None:
+def seed(subject: str, value: Any) -> None:
     """A seed, which must be a whole number of at least 0."""
-    if not (isinstance(value, WHOLE) and value >= 0):
+    if not (_is_whole(value) and value >= 0):
         raise ArgumentError(subject, expected="seed of at least 0", got=repr(value), remedy="Give a whole number.")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, WHOLE) and not isinstance(value, bool)
 
 
 def positive(layer: Layer, **values: object) -> None:

@@ -29,7 +29,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Best:
-    """The lowest cost of what is watched, the epoch that reached it, and its weights."""
+    """The lowest cost of what is watched, the epoch that reached it, and its weights; none without early stopping."""
 
     cost: float
     epoch: int

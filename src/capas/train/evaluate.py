@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -15,15 +14,15 @@ from .. import losses
 from ..compiler import jit
 from ..errors import ArgumentError, DataError
 from ..model import Model
-from ..nn import Activation, Sequential, Softmax, require
+from ..nn import require
 from ..nn.layer import Layer
-from ..nn.parameter import Shape, Tree
+from ..nn.parameter import Tree
 from . import metrics as metrics_
 from .examples import Examples, examples, require_finite
 from .feeds import StreamFeed, sequential
 from .metrics import PerExample
 from .precision import cast
-from .settings import require_loss, require_model
+from .settings import is_arrays, require_fit, require_head, require_loss, require_model
 
 
 def evaluate(
@@ -43,6 +42,8 @@ def evaluate(
         metrics: names or functions of outputs and targets; by default "loss" and the accuracy that goes with it.
         batch_size: examples at a time, for arrays.
 
+    Raises `DataError` and `ShapeError` for data that the network, the loss or a metric does not take.
+
     Example:
         >>> import capas, numpy as np
         >>> model = capas.init(capas.nn.Dense(2), input_shape=(3,), scheme=capas.weights.Zeros())
@@ -53,6 +54,8 @@ def evaluate(
     require_model("evaluate", model)
     require_loss("evaluate", loss)
     chosen = metrics_.resolve(metrics_.defaults(loss) if metrics is None else metrics, loss)
+    if not chosen:
+        raise ArgumentError("metrics", expected="at least one", got="none", remedy="Leave them out for the usual ones.")
     require_head(model.network, loss)
     require.counts("evaluate", batch_size=batch_size)
     if is_arrays(data):
@@ -85,32 +88,3 @@ def _sums(
     outputs, _ = network.apply(params, state, x)
     values = jnp.stack([metrics_.values(m, outputs, batch.y) for m in metrics])
     return jnp.where(batch.weights > 0, values * batch.weights, 0).sum(1), batch.weights.sum()
-
-
-def is_arrays(data: Any) -> bool:
-    """Whether data is inputs and targets, rather than batches of them."""
-    return isinstance(data, tuple) or (isinstance(data, list) and bool(data) and not isinstance(data[0], (tuple, list)))
-
-
-def require_fit(network: Layer, shape: Shape, loss: PerExample, data: Examples) -> None:
-    """Refuse inputs that are not the network's, and targets that the loss does not take, before anything runs."""
-    if data.x.shape[1:] != shape:
-        Model(network, shape, {}, {}).require_input(data.x.shape, 1)
-    losses.check_targets(loss, (data.rows, *network.output_shape(shape)), data.y)
-
-
-def require_head(network: Layer, loss: Callable[..., Any]) -> None:
-    """Refuse a network that ends in probabilities where the loss works from logits."""
-    last = network
-    while isinstance(last, Sequential) and last.layers:
-        last = last.layers[-1][1]
-    probabilities = isinstance(last, Softmax) or (
-        isinstance(last, Activation) and last.function in {jax.nn.softmax, jax.nn.sigmoid}
-    )
-    if probabilities and losses.from_logits(loss):
-        raise ArgumentError(
-            "loss",
-            expected="a network that ends in logits, since the loss applies the softmax or sigmoid itself",
-            got=f"one that ends in {last!r}",
-            remedy="Drop its last layer, and apply it to the outputs afterwards.",
-        )

@@ -80,8 +80,8 @@ def examples(data: Any, subject: str = "data") -> Examples:
             got=type(data).__name__ if not isinstance(data, (tuple, list)) else f"{len(data)} things",
             remedy="Pass inputs and targets as a tuple.",
         )
-    x, y = (_host(a) for a in data[:2])
-    w = _host(data[2]) if len(data) == 3 else np.ones(len(x), np.float32)
+    x, y = (_host(a, subject) for a in data[:2])
+    w = _host(data[2], subject) if len(data) == 3 else np.ones(len(x), np.float32)
     if w.size and w.min() < 0:
         raise DataError(subject, expected="weights of at least 0", got=f"{w.min():g}", remedy="Weights count examples.")
     if not len(x) == len(y) == len(w) or len(x) == 0:
@@ -91,42 +91,47 @@ def examples(data: Any, subject: str = "data") -> Examples:
             got=", ".join(str(a.shape) for a in (x, y, w)),
             remedy="Check which rows belong together.",
         )
+    if w.ndim != 1:
+        expected, remedy = f"one weight for each example, shape ({len(w)},)", "Write weights[:, 0], or average them."
+        raise DataError(subject, expected=expected, got=str(w.shape), remedy=remedy)
     return Examples(x, y, w)
 
 
-def _host(values: Any) -> HostArray:
+def _host(values: Any, subject: str) -> HostArray:
     try:
         array = values if isinstance(values, np.memmap) else np.asarray(values)
     except ValueError as error:
         remedy = "Give arrays; batches go into a list, [(x, y), ...]."
-        raise DataError("data", expected="rows of one shape", got=str(error).rstrip("."), remedy=remedy) from error
+        raise DataError(subject, expected="rows of one shape", got=str(error).rstrip("."), remedy=remedy) from error
+    if not array.ndim:
+        raise DataError(subject, expected="arrays with a row for each example", got=repr(values), remedy="Give arrays.")
     if array.dtype == object and all(isinstance(value, Real) for value in array.flat):
         array = array.astype(np.float32)  # a data frame of numbers of several types
     if array.dtype == object or array.dtype.kind in "USM":
         raise DataError(
-            "data",
+            subject,
             expected="numbers",
             got=f"an array of {array.dtype}",
             remedy="Encode categories as whole numbers; for tables use capas.datasets.",
         )
-    return array if isinstance(array, np.memmap) else narrow(array)
+    return array if isinstance(array, np.memmap) else narrow(array, subject)
 
 
-def narrow(array: HostArray) -> HostArray:
+def narrow(array: HostArray, subject: str) -> HostArray:
     """An array in the precision that JAX will use. Raises `DataError` for numbers that it does not hold."""
     from jax.dtypes import canonicalize_dtype
 
     kind = canonicalize_dtype(array.dtype)
     if kind != array.dtype and array.dtype.kind in "iu" and array.size:
-        _require_range(array, np.iinfo(kind))
+        _require_range(array, np.iinfo(kind), subject)
     return array.astype(kind, copy=False)
 
 
-def _require_range(array: HostArray, kind: Any) -> None:
+def _require_range(array: HostArray, kind: Any, subject: str) -> None:
     low, high = int(array.min()), int(array.max())
     if low < kind.min or high > kind.max:
         raise DataError(
-            "data",
+            subject,
             expected=f"whole numbers from {kind.min} to {kind.max}",
             got=str(low if low < kind.min else high),
             remedy="Number symbols and classes from 0; make floating numbers of quantities, x.astype('float32').",

@@ -43,16 +43,19 @@ class StreamFeed:
 
     source: Iterable[Any] | Callable[[], Iterable[Any]]
     require: Callable[[Examples], None] = lambda batch: None
+    subject: str = "data"
 
     def __post_init__(self) -> None:
-        is_array = hasattr(self.source, "shape")
-        if is_array or not (callable(self.source) or isinstance(self.source, Iterable)):
+        gives_items = any(hasattr(self.source, name) for name in ("__iter__", "__getitem__", "__call__"))
+        if hasattr(self.source, "shape") or not gives_items:
             raise DataError(
-                "data",
+                self.subject,
                 expected="(x, y), (x, y, weights), or batches of these",
                 got=f"an object of type {type(self.source).__name__} alone",
                 remedy="Write inputs and targets as a tuple.",
             )
+        if self.steps == 0:
+            raise self._empty("batches")
 
     @property
     def steps(self) -> int | None:
@@ -70,17 +73,16 @@ class StreamFeed:
             size = size or batch.rows
             yield fill(batch, size)
         if size == 0:
-            raise DataError(
-                "data",
-                expected=f"batches in epoch {epoch + 1}",
-                got="none",
-                remedy="A generator is used up after one pass: give a list, a loader, or a function that makes one.",
-            )
+            raise self._empty(f"batches in epoch {epoch + 1}")
+
+    def _empty(self, expected: str) -> DataError:
+        remedy = "A generator is used up after one pass: give a list, a loader, or a function that makes one."
+        return DataError(self.subject, expected=expected, got="none", remedy=remedy)
 
 
 def _read(data: Examples, rows: Any, subject: str, first_row: int = 0) -> Examples:
     """Examples as arrays in memory; those from the disk are looked through here, others were before."""
-    read = Examples(*(narrow(np.asarray(array)) for array in data.take(rows)))
+    read = Examples(*(narrow(np.asarray(array), subject) for array in data.take(rows)))
     if data.is_on_disk:
         require_finite(read, subject, first_row)
     return read

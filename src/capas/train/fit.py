@@ -14,7 +14,6 @@ from ..errors import ArgumentError
 from ..model import Model
 from . import metrics as metrics_
 from .early import watch
-from .evaluate import is_arrays, require_fit, require_head
 from .examples import Examples, examples, require_finite, split
 from .feeds import ArrayFeed, StreamFeed, sequential
 from .history import History
@@ -24,7 +23,7 @@ from .metrics import PerExample
 from .optimizer import default_optimizer
 from .precision import usable, warn_of_coarse
 from .progress import Display
-from .settings import REAL, require_model, require_settings
+from .settings import REAL, is_arrays, require_fit, require_head, require_model, require_settings
 from .sizes import warn_of_sizes
 from .step import Objective
 
@@ -79,6 +78,7 @@ def fit(
         progress: whether to show it.
 
     Raises:
+        ArgumentError: for settings that cannot be meant.
         DataError, ShapeError: before the first step, for data that the network or the loss does not take.
         NotFiniteError: when the loss stops being finite. Its `model` is that of the last good step.
 
@@ -95,13 +95,13 @@ def fit(
     require_model("fit", model)
     precision = usable(precision)
     counts = {"epochs": epochs, "batch_size": batch_size} | ({} if patience is None else {"patience": patience})
-    require_settings(loss, optimizer, learning_rate, seed, **counts)
+    require_settings(loss, optimizer, learning_rate, seed, callbacks, **counts)
+    names = metrics_.resolve(metrics_.defaults(loss) if metrics is None else metrics, loss)
     require_head(model.network, loss)
     feed, held = _feeds(model, data, validation, batch_size, seed, loss)
     warn_of_coarse(model.inputs, precision)
     if isinstance(feed, ArrayFeed):
         warn_of_sizes(model, feed.data, loss)
-    names = metrics_.resolve(metrics_.defaults(loss) if metrics is None else metrics, loss)
     others = {name: metric for name, metric in names.items() if name != "loss"}
     watched = watch(monitor, patience, {"loss": loss, **others}, held is not None)
     steps = None if feed.steps is None else feed.steps * epochs
@@ -147,13 +147,21 @@ def _checked(model: Model, data: Any, loss: PerExample, subject: str) -> Example
 
 def _held_batches(model: Model, held: Any, loss: PerExample) -> Callable[[], Iterator[Examples]]:
     if not is_arrays(held):
-        return lambda: _stream(model, held, loss).batches(0)
+        stream = _stream(model, held, loss, "validation")
+        if isinstance(held, Iterator):
+            raise ArgumentError(
+                "validation",
+                expected="batches that can be read in every epoch",
+                got=f"an object of type {type(held).__name__}",
+                remedy="Give a list, a loader, or a function that makes a generator.",
+            )
+        return lambda: stream.batches(0)
     given = _checked(model, held, loss, "validation")
     return lambda: sequential(given, EVALUATION_BATCH)
 
 
-def _stream(model: Model, data: Any, loss: PerExample) -> StreamFeed:
-    return StreamFeed(data, partial(require_fit, model.network, model.input_shape, loss))
+def _stream(model: Model, data: Any, loss: PerExample, subject: str = "data") -> StreamFeed:
+    return StreamFeed(data, partial(require_fit, model.network, model.input_shape, loss), subject)
 
 
 def _optimizer(

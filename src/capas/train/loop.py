@@ -74,7 +74,7 @@ class Training:
     def run(self, display: Display, folder: str | os.PathLike[str] | None) -> tuple[Model, History]:
         """All epochs, from the newest checkpoint if there is one."""
         now = begin(self.model.params, self.model.state, self.optimizer)
-        best = Best(np.inf, 0, now.params, now.state)
+        best = Best(np.inf, 0, *((now.params, now.state) if self.patience else ({}, {})))
         checkpoint = None if folder is None else Checkpoint(folder, self._identity())
         history = History()
         if checkpoint is not None:
@@ -103,8 +103,10 @@ class Training:
         """What must be the same for a run to be continued, as plain JSON values."""
         objective = self.objective
         run = {"network": to_json(self.model.network), "seed": objective.seed, "epochs": self.epochs}
-        run |= {"monitor": self.watch.name, "precision": objective.precision, **self.asked}
-        run |= {"loss": _name(objective.loss), "weights": digest(self.model.params)}
+        run |= {"monitor": self.watch.name, "early stopping": self.patience is not None}
+        run |= {"precision": objective.precision, **self.asked}
+        run |= {"loss": _name(objective.loss), "metrics": [*objective.metrics]}
+        run |= {"weights": digest((self.model.params, self.model.state, self.model.inputs))}
         run |= {"optimizer's state": structure(self.optimizer.init, self.model.params)}
         if isinstance(self.feed, ArrayFeed):
             run |= {"examples": self.feed.data.rows, "batch_size": self.feed.batch_size}
@@ -166,6 +168,8 @@ class Training:
         return record
 
     def _judge(self, now: TrainState, history: History, best: Best) -> Best:
+        if self.patience is None:
+            return best
         last = history.records[-1]
         cost = self.watch.cost(last)
         return Best(cost, last["epoch"], now.params, now.state) if cost < best.cost else best

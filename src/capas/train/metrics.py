@@ -10,26 +10,33 @@ from jaxtyping import Array
 
 from .. import losses
 from ..errors import ArgumentError, ShapeError
+from ..losses.targets import classes_or_distributions, same_shape
 
 PerExample = Callable[[Array, Array], Array]
 
 
 def accuracy(outputs: Array, targets: Array) -> Array:
     """Whether the largest output is at the target class: indices, or the largest of one-hot or soft targets."""
-    classes = targets if targets.ndim == outputs.ndim - 1 else targets.argmax(-1)
-    return _per_example(outputs.argmax(-1) == classes)
+    return _per_example(outputs.argmax(-1) == _classes("accuracy", outputs, targets))
 
 
 def top_5_accuracy(outputs: Array, targets: Array) -> Array:
     """Whether fewer than five outputs are larger than that of the target class."""
-    classes = targets if targets.ndim == outputs.ndim - 1 else targets.argmax(-1)
+    classes = _classes("top_5_accuracy", outputs, targets)
     chosen = jnp.take_along_axis(outputs, classes[..., None], axis=-1)
     return _per_example((outputs > chosen).sum(-1) < 5)
 
 
 def binary_accuracy(outputs: Array, targets: Array) -> Array:
     """Whether the sign of each logit agrees with its target, 0 or 1."""
+    same_shape("binary_accuracy", outputs.shape, targets)
     return _per_example((outputs > 0) == (targets > 0.5))
+
+
+def _classes(name: str, outputs: Array, targets: Array) -> Array:
+    """The class of each target, if targets are what classes can be compared with."""
+    classes_or_distributions(name, outputs.shape, targets, None)
+    return targets if targets.shape == outputs.shape[:-1] else targets.argmax(-1)
 
 
 def _per_example(hits: Array) -> Array:
@@ -70,24 +77,21 @@ def defaults(loss: Callable[..., Any]) -> tuple[str, ...]:
 
 def resolve(metrics: Sequence[str | PerExample], loss: PerExample) -> dict[str, PerExample]:
     """Metrics by name; "loss" is the loss itself, and callables go by their own name."""
+    if isinstance(metrics, str):
+        raise _refused("a list of metrics", repr(metrics), f"Write metrics=[{metrics!r}].")
+    known = {"loss": loss, **named}
     found: dict[str, PerExample] = {}
     for metric in metrics:
-        if callable(metric):
-            name = getattr(metric, "__name__", repr(metric))
-            if name in found or name in RECORDED:
-                expected = "metrics of different names, which are not those of the record itself"
-                remedy = "Define it as a function with a name of its own."
-                raise ArgumentError("metrics", expected=expected, got=f"another {name!r}", remedy=remedy)
-            found[name] = metric
-        elif metric == "loss":
-            found["loss"] = loss
-        elif metric in named:
-            found[metric] = named[metric]
-        else:
-            raise ArgumentError(
-                "metrics",
-                expected=f"'loss', {', '.join(map(repr, sorted(named)))}, or a function of outputs and targets",
-                got=repr(metric),
-                remedy="Write it as a function that gives one value per example.",
-            )
+        name = getattr(metric, "__name__", repr(metric)) if callable(metric) else metric
+        if name in found or (callable(metric) and (name in RECORDED or name.startswith("val_"))):
+            expected = "metrics of different names, which are not those of the record itself"
+            raise _refused(expected, f"another {name!r}", "Define it as a function with a name of its own.")
+        if not (callable(metric) or metric in known):
+            expected = f"{', '.join(map(repr, ('loss', *sorted(named))))}, or a function of outputs and targets"
+            raise _refused(expected, repr(metric), "Write it as a function that gives one value per example.")
+        found[name] = metric if callable(metric) else known[metric]
     return found
+
+
+def _refused(expected: str, got: str, remedy: str) -> ArgumentError:
+    return ArgumentError("metrics", expected=expected, got=got, remedy=remedy)

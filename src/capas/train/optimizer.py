@@ -179,8 +179,8 @@ def layer_decays(model: Model) -> Any:
 
 
 def is_hidden(kernel: Kernel) -> bool:
-    """Whether a kernel reads what another one wrote, or functions of it, and is not the last one."""
-    return kernel.reads.is_written and kernel.ends is None
+    """Whether a kernel reads what another one wrote, or functions of it, and does not write the output alone."""
+    return kernel.reads.is_written and (kernel.ends is None or kernel.in_branch)
 
 
 def _damping(kernel: Kernel, hidden: dict[str, Kernel]) -> float:

@@ -78,8 +78,9 @@ def _targets(y: HostArray) -> Iterator[str]:
     mean, std = means[worst], stds[worst]
     if math.hypot(mean, std) > FAR or 0 < stds.max() < 1 / FAR:
         yield (
-            f"targets of mean {mean:.3g} and standard deviation {std:.2g}; outputs begin at 0 with variance 0.1, and "
-            "numbers of about 1 are learned best. Train on (y - mean) / std, or use datasets.TablePreparation."
+            f"targets of mean {mean:.3g} and standard deviation {std:.2g}; outputs begin at 0, by default with "
+            "variance 0.1, and numbers of about 1 are learned best. Train on (y - mean) / std, or use "
+            "datasets.TablePreparation."
         )
 
 

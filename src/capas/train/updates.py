@@ -97,5 +97,17 @@ def kernel_rate(kernel: jax.Array, fan_in: float) -> float:
 
     Adam moves every entry by about the rate, whatever its size. In proportion to the entries it turns every layer
     equally far.
+
+    Args:
+        kernel: its entries.
+        fan_in: how many inputs each output has.
+
+    Source: You et al. (2017), "Large batch training of convolutional networks", for rates in proportion to the weights.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from capas.train import kernel_rate
+        >>> round(kernel_rate(jnp.full((8, 8), 0.5), 8), 6), kernel_rate(jnp.zeros((8, 8)), 8)
+        (1.0, 1.0)
     """
     return float(jnp.sqrt(jnp.square(kernel).mean() * fan_in / 2)) or 1.0

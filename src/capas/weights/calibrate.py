@@ -38,9 +38,9 @@ def calibrate(
         params: its parameters, a tree of arrays.
         example: one example or its shape and dtype, without the batch axis.
         signal: what is known of the input; standard normal by default.
-        after_activation: instead, second moment 1 where the next weight (or the output) takes the signal up, after
-            activations. Where no scale reaches that, as for a sigmoid, the weight is set as without. Some walks a
-            weight instead of one for all.
+        after_activation: instead, second moment 1 where the next weight of the program (or the output) takes a signal
+            up, after activations. Where no scale reaches that, as for a sigmoid or a weight beside others that read the
+            same signal, the weight is set as without. Up to 42 walks a weight instead of one for all.
 
     Returns the parameters, scaled.
 
@@ -76,7 +76,8 @@ class _Calibration:
     def __init__(self, function: Any, params: Any, example: Any, signal: Signal) -> None:
         self.program, self.signal = traced(function, params, example), signal
         self.leaves = [of_leaf(leaf) for leaf in jax.tree.leaves(params)]
-        self.roots = {leaf.root for leaf in self.leaves if hasattr(leaf, "root")}
+        paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+        self.roots = {leaf.root: path for leaf, path in zip(self.leaves, paths, strict=True) if hasattr(leaf, "root")}
         self.factors: dict[Any, float] = {}
 
     def run(self) -> dict[Any, float]:
@@ -88,13 +89,13 @@ class _Calibration:
         taken: dict[Any, float] = {}
 
         def factor(root: Any, law: Any, arriving: float) -> float:
-            if not self._is_weight(root):
+            if self._path(root) is None:
                 return 1.0
             if order and order[-1] not in taken:
                 taken[order[-1]] = arriving
             order.append(root)
             if root not in self.factors:
-                self.factors[root] = self._unit(float(law.second.mean()))
+                self.factors[root] = self._unit(root, float(law.second.mean()))
             return self.factors[root]
 
         walk = Walk(rescale=factor)
@@ -112,23 +113,25 @@ class _Calibration:
             return self.run()[root] - 1
 
         low, high = BRACKET
-        if excess(low) > 0 or excess(high) < 0:
+        if not excess(low) < 0 < excess(high):
             self.factors[root] = start
             return
         for _ in range(ROUNDS):
             middle = (low * high) ** 0.5
             low, high = (low, middle) if excess(middle) > 0 else (middle, high)
 
-    def _is_weight(self, root: Any) -> bool:
-        return root in self.roots or (isinstance(root, tuple) and root[0] in self.roots)
+    def _path(self, root: Any) -> str | None:
+        """Where in the parameters a weight is; None for what is none of them."""
+        step = root[0] if isinstance(root, tuple) else None
+        return self.roots.get(root, self.roots.get(step))
 
-    def _unit(self, second: float) -> float:
+    def _unit(self, root: Any, second: float) -> float:
         if second > 0:
             return float(second**-0.5)
         raise ArgumentError(
             "calibrate",
             expected="weights that give a signal",
-            got="one whose signal is zero",
+            got=f"zero behind params{self._path(root)}",
             remedy="Draw random weights first; a layer of zeros has no scale to set.",
         )
 

@@ -35,14 +35,15 @@ def initialize(
 
     "auto" reads the network first, see `plan`: every kernel is `Orthogonal`, or `DeltaOrthogonal` in deep stacks of
     convolutions; `Mirrored`, where activations are not odd, units can be pairs, and these allow four times the
-    variance; and scaled exactly for what the activations in front of it leave, so that every combination layer gives
-    the variance q of the network, or of the branch that it stands in; in front of a normalization 1. q is the largest
-    up to 1 at which gradients, and deviations of the variance, grow by 1.5 at most over all of it. What the last kernel
-    writes, if it is the output, starts with variance 0.1: it is noise, which few examples would not outweigh. Branches
-    that are added to a signal are scaled so that all of them together make it half as large again; parts of a sum so
-    that the sum has the variance of one. Normalizations start with the scale that gives what is behind them the
-    variance q, those that end a branch with 1. The input counts as standard, dropout as in training, and pooling is
-    taken to change nothing.
+    variance, but not where a line bears what grows without them, ten at most, at a larger variance; `Centred`, where
+    activations are odd but for a constant, as sigmoid is; and scaled exactly for what the activations in front leave,
+    so that every combination layer gives the variance q of the network, or of the branch that it stands in; in front of
+    a normalization 1. q is the largest up to 1 at which gradients, and deviations of the variance, grow by 1.5 at most
+    over all of it. What the last kernel writes, if it is the output, starts with variance 0.1: it is noise, which few
+    examples would not outweigh. Branches that are added to a signal are scaled so that all of them together make it
+    half as large again; parts of a sum so that the sum has the variance of one. Normalizations start with the scale
+    that gives what is behind them the variance q, those that end a branch with 1. The input counts as standard, dropout
+    as in training, and pooling is taken to change nothing.
 
     Args:
         network: the description.
@@ -128,7 +129,13 @@ def choices(
 
 
 def _choice(rules: Mapping[str, Choice], path: str) -> Choice:
-    return next((choice for pattern, choice in rules.items() if fnmatchcase(path, pattern)), "auto")
+    rule = _rule(rules, path)
+    return "auto" if rule is None else rules[rule]
+
+
+def _rule(rules: Mapping[str, Choice], path: str) -> str | None:
+    """The pattern that decides for a kernel."""
+    return next((pattern for pattern in rules if fnmatchcase(path, pattern)), None)
 
 
 def _require_scheme(choice: object) -> None:
@@ -145,11 +152,13 @@ def _require_scheme(choice: object) -> None:
 
 
 def _require_matches(rules: Mapping[str, Choice], kernels: list[str]) -> None:
+    deciding = {_rule(rules, path) for path in kernels}
     for pattern in rules:
+        if pattern in deciding:
+            continue
+        expected, got = "patterns that decide for some kernel", f"{pattern!r} behind others"
+        remedy = "The first that matches counts; put it in front."
         if not any(fnmatchcase(path, pattern) for path in kernels):
-            raise ArgumentError(
-                "scheme",
-                expected="patterns that match the path of a kernel",
-                got=repr(pattern),
-                remedy=f"The kernels are {', '.join(kernels)}; '*' stands for anything.",
-            )
+            expected, got = "patterns that match the path of a kernel", repr(pattern)
+            remedy = f"The kernels are {', '.join(kernels)}; '*' stands for anything."
+        raise ArgumentError("scheme", expected=expected, got=got, remedy=remedy)

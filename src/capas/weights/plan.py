@@ -1,4 +1,4 @@
-"""The plan behind "auto": for every kernel, mirrored or not, orthogonal or delta-orthogonal, and its gain."""
+"""The plan behind "auto": whether a kernel is mirrored or centred, orthogonal or delta-orthogonal, and its gain."""
 
 from __future__ import annotations
 

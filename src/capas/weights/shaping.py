@@ -92,10 +92,11 @@ def _grids(function: Activation) -> list[Grid]:
 def shape(function: Activation, growth: float) -> Shape | None:
     r"""The shape of an activation with which it multiplies gradient power by `growth` at most.
 
-    With $a(z) = \gamma\,(\phi(\alpha z + \beta) + \delta)$ and z standard normal: $E a = 0$ and $E a^2 = 1$ by
-    $\delta$ and $\gamma$; $\alpha$ and $\beta$ solve $\chi = E a'^2 =$ `growth`, or the $\chi$ of the activation as it
-    is, if that is less; and $Q' = E z a a' = 1$. Of several solutions that of the smallest shift is taken. Odd
-    functions stay odd, $\beta = 0$. Where $Q' = 1$ is out of reach, as for ReLU, there is one with $Q' < 1$.
+    With $a(z) = \gamma\,(\phi(\alpha z + \beta) + \delta)$ and z standard normal: $E a = 0$ and $E a^2 = 1$ by $\delta$
+    and $\gamma$; $\alpha$ and $\beta$ solve $\chi = E a'^2 =$ `growth`, or the $\chi$ of the activation as it is, if
+    that is less; and $Q' = E z a a' = 1$. Of several solutions that of the smallest shift is taken: odd functions that
+    flatten on both sides stay odd, $\beta = 0$. Where $Q' = 1$ is out of reach, as for ReLU, there is one with
+    $Q' < 1$.
 
     Returns None if there is none with $Q' \le 1$, or the function jumps.
 

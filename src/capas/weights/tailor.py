@@ -30,8 +30,9 @@ def tailor(network: Layer, input_shape: Shape) -> Layer:
 
     where N is the number of such activations, or of kernels that read them, whichever is larger, in the network, or in
     the branch if they stand in one; copies of a `Repeat` in it counted. So gradients grow by 1.5 at most over them. Q'
-    is 1 where that goes together with the largest $\chi$; odd activations stay odd, and they and those with a bend
-    between straight lines, such as ReLU, have Q' < 1. None is made to grow gradients by more than it does as it is.
+    is 1 where that goes together with the largest $\chi$; odd activations that flatten stay odd, and they and those
+    with a bend between straight lines, such as ReLU, have Q' < 1. None is made to grow gradients by more than it does
+    as it is.
 
     `capas.init` then finds that every signal can have variance 1, and draws plain orthogonal weights. Names, shapes
     and parameters of the network do not change.
