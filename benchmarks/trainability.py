@@ -1,8 +1,9 @@
 """Which plain networks train, by depth and activation, with the defaults of capas and nothing tuned for any cell?
 
 Maps: `fashion`, `letter`, `convolution`, `ten_thousand`, `end_fashion`, `end_letter`, and `ablation_fashion` and
-`ablation_letter`, in which one part of the defaults is taken away. Depth counts the hidden square layers. Beside each stand a linear model, a linear deep network and, as depth 0, the shallow network; with `--peers`
-also the weights of other libraries and papers (or the twins with skips and normalization), at the best of four rates.
+`ablation_letter`, in which one part of the defaults is taken away. Depth counts the hidden square layers. Beside each
+stand a linear model, a linear deep network and, as depth 0, the shallow network; with `--peers` also the weights of
+other libraries and papers (or the twins with skips and normalization), at the best of four rates.
 
     trainability.py fashion --split validation --only relu,tanh --depths 3,100 --seeds 0
     trainability.py fashion letter --split test
