@@ -63,7 +63,7 @@ def others(plan: Map, records: dict[Cell, results.Record]) -> Iterator[Grid]:
     for weights, found in peers.items():
         if found:
             yield accuracies(
-                f"{plan.title}: {weights}, best of four rates (rows end where all fail, or were not run)",
+                f"{plan.title}: {weights}, best of four rates (rows end where all fail)",
                 plan,
                 plan.variants[0],
                 found,
