@@ -400,7 +400,7 @@ def test_what_does_not_fit_is_refused_before_the_first_step():
         "length. Give data with a length, or an optimizer such as optax.adamw(1e-3)."
     )
     assert message(ArgumentError, lambda: quiet(model, (X, Y), metrics=("f1",))) == (
-        "metrics: expected 'loss', 'accuracy', 'binary_accuracy', 'mae', 'mse', 'top_5_accuracy', or a function of "
+        "metrics: expected one of 'loss', 'mae', 'mse', 'accuracy', 'top_5_accuracy', 'binary_accuracy', or a function of "
         "outputs and targets, got 'f1'. Write it as a function that gives one value per example."
     )
     assert message(ShapeError, lambda: quiet(model, (X[:, :5], Y))) == (

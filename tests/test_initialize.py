@@ -11,7 +11,7 @@ import capas
 from capas import nn, weights
 from capas.errors import ArgumentError
 from capas.weights.initialize import choices
-from capas.weights.reader import OUTPUT, read_streams
+from capas.weights.reader import OUTPUT, read_kernels
 
 relu, tanh = nn.Activation("relu"), nn.Activation("tanh")
 WIDE = ["relu", "tanh", "sigmoid", "gelu", "elu", "silu", "softplus", "exp", "abs", "leaky_relu"]
@@ -34,7 +34,7 @@ def power_of(function, variance):
 
 def read_through(net, shape):
     """The functions that every kernel reads through."""
-    return {path: kernel.reads.functions for path, kernel in read_streams(net, shape).items()}
+    return {path: kernel.reads.functions for path, kernel in read_kernels(net, shape).items()}
 
 
 @pytest.mark.parametrize("count", [1, 4])

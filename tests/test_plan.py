@@ -11,7 +11,7 @@ import capas
 from capas import nn, weights
 from capas.weights.initialize import choices
 from capas.weights.operating import setting
-from capas.weights.reader import OUTPUT, read_streams
+from capas.weights.reader import OUTPUT, read_kernels
 from capas.weights.reading import Reading
 
 DENSE, WIDE = nn.Dense(8), nn.Dense(64)
@@ -490,7 +490,7 @@ def test_functions_that_need_float32_or_are_small_are_read():
 
 def test_a_thousand_normalizations_are_read():
     block = nn.Residual(nn.Sequential(nn.LayerNorm(), nn.Dense(2), "relu", nn.Dense(2)))
-    assert len(read_streams(nn.Sequential(nn.Dense(2), *[block] * 1100), (2,))) == 2201
+    assert len(read_kernels(nn.Sequential(nn.Dense(2), *[block] * 1100), (2,))) == 2201
 
 
 def test_symbols_are_no_signal():

@@ -14,7 +14,7 @@ from capas.train import optimizer as defaults
 from capas.weights.operating import Setting
 from capas.weights.plan import Planner
 from capas.weights.powers import Powers
-from capas.weights.reader import read_streams
+from capas.weights.reader import read_kernels
 
 from .cells import Cell
 
@@ -26,7 +26,7 @@ WEIGHTS = (NO_PAIRS, INDEPENDENT, UNIT_VARIANCE)
 
 def scheme(name: str, network: nn.Layer, shape: tuple[int, ...]) -> dict[str, weights.Scheme]:
     """The schemes of the plan without one of its parts."""
-    kernels = read_streams(network, shape)
+    kernels = read_kernels(network, shape)
     if name == NO_PAIRS:
         for kernel in kernels.values():
             kernel.reads.stream.root.blocked, kernel.given = "an ablation", True

@@ -22,6 +22,9 @@ from .nn.layer import Layer
 from .nn.parameter import Shape, Tree
 from .nn.walk import paths, walk
 
+BATCH = 512
+"""Examples at a time, where nothing is trained."""
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -67,7 +70,7 @@ class Model:
         y = _forward(self.network, self.params, self.state, x.reshape(-1, *self.input_shape))
         return y.reshape(*x.shape[:lead], *y.shape[1:])
 
-    def predict(self, x: Any, batch_size: int = 512) -> np.ndarray[Any, Any]:
+    def predict(self, x: Any, batch_size: int = BATCH) -> np.ndarray[Any, Any]:
         """The same for any number of examples `(n, *input_shape)`, a batch at a time, as a NumPy array.
 
         Raises `DataError` for NaN and infinity, with the place of the first: programs of XLA may make numbers of them.
@@ -75,7 +78,8 @@ class Model:
         nn.require.counts("predict", batch_size=batch_size)
         self.require_input(np.shape(x), 1)
         count = len(x)
-        run = partial(_predict if min(count, batch_size) > FEW else _forward, self.network, self.params, self.state)
+        forward = _predict if min(count, batch_size) > MAX_FOR_XLA else _forward
+        run = partial(forward, self.network, self.params, self.state)
         if count <= batch_size:
             return np.asarray(run(_finite(np.asarray(x))))
         starts = range(0, count, batch_size)
@@ -137,7 +141,7 @@ def _apply(network: Layer, params: Tree, state: Tree, x: Array) -> Array:
     return network.apply(params, state, x)[0]
 
 
-FEW = 16
+MAX_FOR_XLA = 16
 """Examples for which calling oneDNN takes longer than it saves."""
 
 _forward = jax.jit(_apply, static_argnums=0)

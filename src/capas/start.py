@@ -20,7 +20,7 @@ from .weights.initialize import Choice, drawn
 from .weights.inputs import read_inputs
 from .weights.plan import Planned
 
-MUCH = 1e3
+WARNED_GROWTH = 1e3
 """By how much gradients may grow over a network without a warning."""
 
 
@@ -89,7 +89,7 @@ def _require_json(metadata: Mapping[str, Any] | None) -> None:
 
 def _warn_of_growth(chosen: Mapping[str, Planned]) -> None:
     path, worst = max(chosen.items(), key=lambda item: item[1].growth, default=("", None))
-    if worst is not None and worst.growth > math.log(MUCH):
+    if worst is not None and worst.growth > math.log(WARNED_GROWTH):
         warnings.warn(
             f"init: in the layers around {path!r} gradients, deviations of the signal, or the part of it that all "
             f"inputs share, grow by 1e{worst.growth / math.log(10):.1f}, whatever the weights. They do not where units "

@@ -21,7 +21,7 @@ from .window import Pads
 PATCHES = 5_000_000
 """Bytes of signal under all places of a window that the cache holds while a kernel's gradient is summed."""
 
-FEW = 32
+MAX_ROWS = 32
 """Places of a window times channels of which the signal under the window is laid out for one product."""
 
 _later = partial(jax.checkpoint, static_argnums=(2,), prevent_cse=False)
@@ -111,7 +111,7 @@ def _of_kernel(x: Array, kernel: Array, geometry: Geometry) -> Array:
     if math.prod(kernel.shape[:-2]) == 1 and padding == {0} and {*geometry.growth, geometry.groups} == {1}:
         thinned = x[(slice(None), *(slice(None, None, step) for step in geometry.stride))]
         return thinned @ kernel.reshape(kernel.shape[-2:])
-    if geometry.groups == 1 and math.prod(kernel.shape[:-1]) <= FEW:
+    if geometry.groups == 1 and math.prod(kernel.shape[:-1]) <= MAX_ROWS:
         return _places_first(x, kernel, geometry)
     positions = math.prod(_sizes(x, kernel, geometry))
     size = _divisor(len(x), PATCHES // (4 * positions * math.prod(kernel.shape[:-1])) or 1)

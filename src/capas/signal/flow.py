@@ -130,7 +130,7 @@ class Flow:
         Console().print(table)
 
 
-FEW = 3
+ENDS = 3
 """Steps of a loop that are shown at either end."""
 
 
@@ -145,9 +145,9 @@ def _shown(rows: tuple[Row, ...]) -> list[Row | None]:
     found: list[Row | None] = []
     for row in rows:
         path = row.path.split("/")
-        inner = [int(p) for i, p in enumerate(path) if p.isdigit() and steps[tuple(path[:i])] > 4 * FEW]
-        ends = [steps[tuple(path[:i])] for i, p in enumerate(path) if p.isdigit() and steps[tuple(path[:i])] > 4 * FEW]
-        if all(n < FEW or n > end - FEW for n, end in zip(inner, ends, strict=True)):
+        inner = [int(p) for i, p in enumerate(path) if p.isdigit() and steps[tuple(path[:i])] > 4 * ENDS]
+        ends = [steps[tuple(path[:i])] for i, p in enumerate(path) if p.isdigit() and steps[tuple(path[:i])] > 4 * ENDS]
+        if all(n < ENDS or n > end - ENDS for n, end in zip(inner, ends, strict=True)):
             found.append(row)
         elif found and found[-1] is not None:
             found.append(None)

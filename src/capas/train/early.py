@@ -6,13 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .. import losses
 from ..errors import ArgumentError
 from .history import Record
-from .metrics import PerExample, accuracy, binary_accuracy, top_5_accuracy
-
-ACCURACIES = (accuracy, binary_accuracy, top_5_accuracy)
-ERRORS = (losses.mae, losses.mse)
+from .metrics import LARGER_IS_BETTER, SMALLER_IS_BETTER, PerExample
 
 
 @dataclass(frozen=True)
@@ -51,10 +47,11 @@ def watch(monitor: str | None, patience: int | None, metrics: Mapping[str, PerEx
         remedy = "What is not in it can be added with metrics=." if is_held else "There is no validation data."
         raise _refused(repr(monitor), f"one of {', '.join(map(repr, recorded))}", remedy)
     metric = recorded[monitor]
-    if metric not in (metrics["loss"], *ACCURACIES, *ERRORS):
+    is_larger_better = metric in LARGER_IS_BETTER.values()
+    if not (is_larger_better or metric in (metrics["loss"], *SMALLER_IS_BETTER.values())):
         remedy = "A callback can end training instead."
         raise _refused(repr(monitor), "the loss, or a metric of capas, of which it is known when it is better", remedy)
-    return Watch(monitor, larger=metric in ACCURACIES)
+    return Watch(monitor, larger=is_larger_better)
 
 
 def _refused(got: str, expected: str, remedy: str) -> ArgumentError:

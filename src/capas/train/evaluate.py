@@ -13,7 +13,7 @@ from jaxtyping import Array
 from .. import losses
 from ..compiler import jit
 from ..errors import ArgumentError, DataError
-from ..model import Model
+from ..model import BATCH, Model
 from ..nn import require
 from ..nn.layer import Layer
 from ..nn.parameter import Tree
@@ -31,7 +31,7 @@ def evaluate(
     *,
     loss: PerExample = losses.softmax_cross_entropy,
     metrics: Sequence[str | PerExample] | None = None,
-    batch_size: int = 512,
+    batch_size: int = BATCH,
 ) -> dict[str, float]:
     """Mean loss and metrics of a model over data, outside training (dropout off, running statistics).
 

@@ -11,7 +11,7 @@ import optax
 
 from .. import losses
 from ..errors import ArgumentError
-from ..model import Model
+from ..model import BATCH, Model
 from . import metrics as metrics_
 from .early import watch
 from .examples import Examples, examples, require_finite, split
@@ -26,8 +26,6 @@ from .progress import Display
 from .settings import REAL, is_arrays, require_fit, require_head, require_model, require_settings
 from .sizes import warn_of_sizes
 from .step import Objective
-
-EVALUATION_BATCH = 512
 
 
 def fit(
@@ -157,7 +155,7 @@ def _held_batches(model: Model, held: Any, loss: PerExample) -> Callable[[], Ite
             )
         return lambda: stream.batches(0)
     given = _checked(model, held, loss, "validation")
-    return lambda: sequential(given, EVALUATION_BATCH)
+    return lambda: sequential(given, BATCH)
 
 
 def _stream(model: Model, data: Any, loss: PerExample, subject: str = "data") -> StreamFeed:

@@ -59,13 +59,12 @@ def values(function: PerExample, outputs: Array, targets: Array) -> Array:
 RECORDED = {"epoch", "step", "loss", "seconds"}
 """What the record of an epoch has beside metrics."""
 
-named: dict[str, PerExample] = {
+LARGER_IS_BETTER: dict[str, PerExample] = {
     "accuracy": accuracy,
     "top_5_accuracy": top_5_accuracy,
     "binary_accuracy": binary_accuracy,
-    "mae": losses.mae,
-    "mse": losses.mse,
 }
+SMALLER_IS_BETTER: dict[str, PerExample] = {"mae": losses.mae, "mse": losses.mse}
 
 
 def defaults(loss: Callable[..., Any]) -> tuple[str, ...]:
@@ -79,7 +78,7 @@ def resolve(metrics: Sequence[str | PerExample], loss: PerExample) -> dict[str, 
     """Metrics by name; "loss" is the loss itself, and callables go by their own name."""
     if isinstance(metrics, str):
         raise _refused("a list of metrics", repr(metrics), f"Write metrics=[{metrics!r}].")
-    known = {"loss": loss, **named}
+    known = {"loss": loss, **SMALLER_IS_BETTER, **LARGER_IS_BETTER}
     found: dict[str, PerExample] = {}
     for metric in metrics:
         name = getattr(metric, "__name__", repr(metric)) if callable(metric) else metric
@@ -87,7 +86,7 @@ def resolve(metrics: Sequence[str | PerExample], loss: PerExample) -> dict[str, 
             expected = "metrics of different names, which are not those of the record itself"
             raise _refused(expected, f"another {name!r}", "Define it as a function with a name of its own.")
         if not (callable(metric) or metric in known):
-            expected = f"{', '.join(map(repr, ('loss', *sorted(named))))}, or a function of outputs and targets"
+            expected = f"one of {', '.join(map(repr, known))}, or a function of outputs and targets"
             raise _refused(expected, repr(metric), "Write it as a function that gives one value per example.")
         found[name] = metric if callable(metric) else known[metric]
     return found

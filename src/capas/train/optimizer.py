@@ -10,7 +10,7 @@ import optax
 from ..model import Model
 from ..nn.walk import leaf_path, paths
 from ..weights.powers import Powers
-from ..weights.reader import read_streams
+from ..weights.reader import read_kernels
 from ..weights.reading import Reading, is_asymmetric, is_centred
 from ..weights.streams import Kernel
 from .updates import centre_updates, decay_weights, kernel_rate, scale_updates
@@ -21,13 +21,13 @@ RATE = 3e-3
 STEPS = 3_000
 """So many steps are made at the full rate; a longer training has a lower one."""
 
-FEW = 20
+MIN_STEPS_TO_WARM_UP = 20
 """Steps from which on there is a warm-up: its first step is at no rate, which a training of one would not survive."""
 
-MANY = 16
+MIN_INPUTS_TO_CENTRE = 16
 """Inputs from which on updates are centred: of n, one direction in n is lost."""
 
-LEFT = 0.25
+LEAST_LEFT = 0.25
 """No update is made more than four times larger for what centring takes from it."""
 
 DECAY = 0.01
@@ -62,7 +62,7 @@ def parts(model: Model, steps: int, learning_rate: float | None) -> dict[str, op
 
 
 def _schedule(steps: int, peak: float) -> optax.Schedule:
-    if steps < FEW:
+    if steps < MIN_STEPS_TO_WARM_UP:
         return optax.cosine_decay_schedule(peak, steps)
     return optax.warmup_cosine_decay_schedule(0.0, peak, steps // 10, steps)
 
@@ -100,12 +100,12 @@ def asymmetric_kernels(model: Model) -> Any:
         >>> [path for path, tree in asymmetric_kernels(model).items() if tree["weight"]]
         ['2']
     """
-    kernels = read_streams(model.network, model.input_shape)
+    kernels = read_kernels(model.network, model.input_shape)
     return _by_path(model.params, lambda path, _: path in kernels and _has_centred_updates(kernels[path]))
 
 
 def _has_centred_updates(kernel: Kernel) -> bool:
-    return is_asymmetric(kernel) and kernel.parameter.shape[-2] >= MANY
+    return is_asymmetric(kernel) and kernel.parameter.shape[-2] >= MIN_INPUTS_TO_CENTRE
 
 
 def layer_rates(model: Model) -> Any:
@@ -130,7 +130,7 @@ def layer_rates(model: Model) -> Any:
         >>> [rates["0"]["weight"], round(rates["1"]["block"]["1"]["weight"], 3), rates["3"]["weight"]]
         [1.0, 0.206, 1.0]
     """
-    kernels = read_streams(model.network, model.input_shape)
+    kernels = read_kernels(model.network, model.input_shape)
     powers = Powers(kernels)
     hidden = {path: kernel for path, kernel in kernels.items() if is_hidden(kernel)}
     damping = {path.rpartition("/")[0]: _damping(kernel, hidden) for path, kernel in hidden.items()}
@@ -142,7 +142,7 @@ def layer_rates(model: Model) -> Any:
         kernel = hidden[path]
         reading = Reading(kernel.reads.functions, centred=is_centred(kernel), mixed=kernel.reads.mixed)
         left = 1 - reading.asymmetry(powers.before(kernel)) if _has_centred_updates(kernel) else 1.0
-        return share * kernel_rate(array, kernel.parameter.fan_in) / max(left**0.5, LEFT)
+        return share * kernel_rate(array, kernel.parameter.fan_in) / max(left**0.5, LEAST_LEFT)
 
     return _by_path(model.params, rate)
 
@@ -166,7 +166,7 @@ def layer_decays(model: Model) -> Any:
         >>> decays["0"]["weight"], decays["1"]["block"]["1"]["weight"], decays["3"]["bias"]
         (0.0001, 0.0001, 0.0)
     """
-    kernels = read_streams(model.network, model.input_shape)
+    kernels = read_kernels(model.network, model.input_shape)
     declared = dict(paths(model.network.parameters(model.input_shape)))
 
     def decay(path: str, _: jax.Array) -> float:

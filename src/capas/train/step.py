@@ -86,13 +86,13 @@ def make_step(objective: Objective, optimizer: optax.GradientTransformation) -> 
     return step
 
 
-MANY = 256
+MIN_BATCH = 256
 """Examples in a batch from which on oneDNN is the faster one for gradients of matrices too."""
 
 
 def options_for(model: Model, batch_size: int) -> Options | None:
     """`options`, where it pays: for networks with convolutions, and for large batches."""
-    return options() if batch_size >= MANY or has_windows(model.network, model.input_shape) else None
+    return options() if batch_size >= MIN_BATCH or has_windows(model.network, model.input_shape) else None
 
 
 Chunk = HostArray | Sequence[Examples]

@@ -15,7 +15,7 @@ from ..nn.parameter import Shape, Tree, lecun, materialize
 from ..nn.walk import changed
 from ..signal.quadrature import Numbers
 from .data import BEFORE, InputData
-from .reader import read_streams
+from .reader import read_kernels
 from .streams import Kernel
 
 TRIED, TOLERANCE = 16, 0.02
@@ -31,7 +31,7 @@ def standardize(network: Layer, shape: Shape, params: Tree, data: InputData) -> 
     Raises `ArgumentError` where it cannot be folded: convolutions pad with zeros, skips pass the input on, a layer has
     no bias; and `DataError` for columns whose numbers lie too close together for float32.
     """
-    readers = {path: kernel for path, kernel in read_streams(network, shape).items() if kernel.reads.is_input}
+    readers = {path: kernel for path, kernel in read_kernels(network, shape).items() if kernel.reads.is_input}
     for path, kernel in readers.items():
         _require_foldable(path, kernel)
     if not readers:

@@ -12,7 +12,7 @@ from ..nn import Conv, Dense, Layer
 from ..nn.parameter import Shape
 from ..signal.quadrature import Numbers
 from .data import InputData
-from .reader import read_streams
+from .reader import read_kernels
 from .streams import Kernel
 
 Inputs = dict[str, dict[str, Array]]
@@ -50,7 +50,7 @@ def input_kernels(network: Layer, shape: Shape) -> dict[str, Kernel]:
 
 def first_kernels(network: Layer, shape: Shape) -> dict[str, Kernel]:
     """Of those, and of such that read functions of the input."""
-    return {path.rpartition("/")[0]: k for path, k in read_streams(network, shape).items() if _reads_input(k)}
+    return {path.rpartition("/")[0]: k for path, k in read_kernels(network, shape).items() if _reads_input(k)}
 
 
 def _reads_input(kernel: Kernel) -> bool:

@@ -14,13 +14,13 @@ from .centred import Centred
 from .mirrored import Mirrored
 from .operating import BUDGET
 from .powers import Powers
-from .reader import read_writers
+from .reader import read_kernels_and_scales
 from .reading import Reading, is_asymmetric
 from .schemes import Constant, Scheme
 from .streams import Kernel, Scale
 from .structured import DeltaOrthogonal, Orthogonal, block_shape
 
-MANY = 4
+MIN_CONVOLUTIONS = 4
 """Convolutions in a network from which on kernels start at the centre of their window."""
 
 
@@ -63,7 +63,7 @@ def plan(
         3/weight 0.0644 orthogonal; variance 0.064, so that gradients grow by 1.5 at most
     """
     given = frozenset(given)
-    kernels, scales = read_writers(network, shape, given)
+    kernels, scales = read_kernels_and_scales(network, shape, given)
     powers = Powers(kernels, arriving)
     planner = Planner(powers)
     gains = {
@@ -126,7 +126,7 @@ class Planner:
             return False
         strides = (layer.stride,) if isinstance(layer.stride, int) else layer.stride
         count = sum(k.copies for k in self.powers.kernels if isinstance(k.layer, Conv))
-        return set(strides) == {1} and count >= MANY
+        return set(strides) == {1} and count >= MIN_CONVOLUTIONS
 
     def _why(self, kernel: Kernel, scheme: Scheme, power: float, central: bool) -> str:
         words = ["delta-orthogonal" if central else "orthogonal"]

@@ -51,7 +51,7 @@ OUTPUT = 0.1
 """The variance of what the last kernel writes: outputs start as noise, of a tenth of the power of a standard target."""
 
 
-def read_streams(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dict[str, Kernel]:
+def read_kernels(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dict[str, Kernel]:
     """All kernels of a network by their paths, in the order of the computation.
 
     Args:
@@ -61,15 +61,17 @@ def read_streams(network: Layer, shape: Shape, given: Iterable[str] = ()) -> dic
 
     Example:
         >>> from capas import nn
-        >>> from capas.weights.reader import read_streams
-        >>> found = read_streams(nn.Sequential(nn.Dense(8), "relu", nn.Dropout(0.5), nn.Dense(2)), (4,))
+        >>> from capas.weights.reader import read_kernels
+        >>> found = read_kernels(nn.Sequential(nn.Dense(8), "relu", nn.Dropout(0.5), nn.Dense(2)), (4,))
         >>> [(path, kernel.reads.functions, kernel.reads.stream.blocked) for path, kernel in found.items()]
         [('0/weight', (), "the network's input"), ('3/weight', (nn.Activation('relu'),), '')]
     """
-    return read_writers(network, shape, given)[0]
+    return read_kernels_and_scales(network, shape, given)[0]
 
 
-def read_writers(network: Layer, shape: Shape, given: Iterable[str] = ()) -> tuple[dict[str, Kernel], dict[str, Scale]]:
+def read_kernels_and_scales(
+    network: Layer, shape: Shape, given: Iterable[str] = ()
+) -> tuple[dict[str, Kernel], dict[str, Scale]]:
     """The same, and the scales of all normalizations."""
     notes = Notes(frozenset(given))
     start = Point(Stream("the network's input", raw=True), (), None, shape[-1] if shape else 1, raw=1.0)

@@ -11,10 +11,10 @@ from .points import block
 from .reading import Reading, is_centred, is_odd, is_odd_beside_a_constant
 from .streams import Kernel, Stream
 
-WORTH = 4.0
+PAIRS_MUST_GAIN = 4.0
 """How many times the variance pairs must allow: in exchange, half of the units start with nothing of their own."""
 
-BEARABLE = 10.0
+TOLERABLE_GROWTH = 10.0
 """By how much gradients, or deviations, may grow over a line that works at a larger variance without pairs, or whose
 narrowest layer they would halve."""
 
@@ -76,11 +76,11 @@ class Sides:
         paired = set(map(id, able))
         own = [k for k in kernels if k.reads.stream.root in able]
         pairs, none = self._setting(own, paired), self._setting(own, set())
-        if none.power > pairs.power and none.growth <= math.log(BEARABLE):
+        if none.power > pairs.power and none.growth <= math.log(TOLERABLE_GROWTH):
             for root in able:
                 block(root, "the variance is larger without")
             return
-        if _merit(self._setting(kernels, paired)) > _merit(self._setting(kernels, set()), WORTH):
+        if _merit(self._setting(kernels, paired)) > _merit(self._setting(kernels, set()), PAIRS_MUST_GAIN):
             self._paired |= paired
 
     def _widen(self, kernels: list[Kernel]) -> None:
@@ -106,7 +106,7 @@ class Sides:
         """Whether a line works at a like variance, and nothing in it grows much, without pairs there."""
         fewer = self._paired - set(map(id, without))
         before, after = (self._setting(kernels, paired) for paired in (self._paired, fewer))
-        return after.growth <= math.log(BEARABLE) and WORTH * after.power >= before.power
+        return after.growth <= math.log(TOLERABLE_GROWTH) and PAIRS_MUST_GAIN * after.power >= before.power
 
     def _setting(self, kernels: list[Kernel], paired: set[int]) -> operating.Setting:
         """What kernels in a line work at, if these streams are pairs."""

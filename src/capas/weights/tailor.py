@@ -12,7 +12,7 @@ from ..nn.parameter import Shape
 from ..nn.walk import joined, walk
 from .functions import plain
 from .operating import BUDGET
-from .reader import read_streams
+from .reader import read_kernels
 from .shaping import shape as shape_of
 from .streams import Kernel
 
@@ -68,7 +68,7 @@ def tailor(network: Layer, input_shape: Shape) -> Layer:
         1.0000 1.0000 1.494
     """
     shape = require.network("tailor", network, input_shape)
-    kernels = read_streams(network, shape).values()
+    kernels = read_kernels(network, shape).values()
     layers = {row.path: row.layer for row in walk(network, shape)}
     fitted = {}
     for place, growth in _growths(kernels).items():
