@@ -25,13 +25,10 @@ Choice = Scheme | str
 def initialize(
     network: Layer,
     key: PRNGKeyArray,
-    shape: Shape,
+    input_shape: Shape,
     scheme: Choice | Mapping[str, Choice] = "auto",
-    *,
-    data: InputData | None = None,
-    standardized: bool = False,
 ) -> tuple[Tree, Tree]:
-    r"""Parameters and state of a network for examples of `shape`.
+    r"""Parameters and state of a network for examples of `input_shape`.
 
     "auto" reads the network first, see `plan`: every kernel is `Orthogonal`, or `DeltaOrthogonal` in deep stacks of
     convolutions; `Mirrored`, where activations are not odd, units can be pairs, and these allow four times the
@@ -48,13 +45,11 @@ def initialize(
     Args:
         network: the description.
         key: of `jax.random`.
-        shape: of one example.
+        input_shape: of one example.
         scheme: "auto", a scheme for all kernels, or a mapping from patterns of paths to either; the first pattern that
             matches a kernel's path counts, and what none matches is "auto".
-        data: examples, whose power counts instead of that of standard numbers.
-        standardized: whether their standardization is folded into the first layers, see `weights.fold.standardize`.
 
-    Raises `ArgumentError` for a scheme that is none, and for a pattern that matches no kernel.
+    Raises `ArgumentError` for a scheme that is none, and for a pattern that decides for no kernel.
 
     Example:
         >>> import jax
@@ -64,7 +59,7 @@ def initialize(
         >>> float(abs(params["head"]["weight"]).max()), round(float((params["body"]["weight"] ** 2).sum()), 3)
         (0.0, 64.0)
     """
-    params, state, _ = drawn(network, key, shape, scheme, data=data, standardized=standardized)
+    params, state, _ = drawn(network, key, input_shape, scheme)
     return params, state
 
 
@@ -77,7 +72,11 @@ def drawn(
     data: InputData | None = None,
     standardized: bool = False,
 ) -> tuple[Tree, Tree, dict[str, Planned]]:
-    """The same as `initialize`, and what was chosen for every kernel, by its path."""
+    """The same as `initialize`, and what was chosen for every kernel, by its path.
+
+    With data their power counts instead of that of standard numbers; or they are standardized, and that is folded into
+    the first layers.
+    """
     chosen = choices(network, shape, scheme, None if standardized else data)
     leaves, treedef = jax.tree_util.tree_flatten_with_path(network.parameters(shape))
     keys = split(key, len(leaves))

@@ -14,12 +14,12 @@ from .initialize import Choice, choices, started
 from .schemes import Law
 
 
-def laws(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice] = "auto") -> Tree:
+def laws(network: Layer, input_shape: Shape, scheme: Choice | Mapping[str, Choice] = "auto") -> Tree:
     """The law of every parameter, in a tree of the form of the parameters: what `propagate` needs of them.
 
     Args:
         network: the description.
-        shape: of one example.
+        input_shape: of one example.
         scheme: as in `initialize`.
 
     Example:
@@ -28,7 +28,7 @@ def laws(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice] = "
         >>> law.shape, law.mean, law.std
         ((16, 4), 0.0, 0.25)
     """
-    chosen = choices(network, shape, scheme)
+    chosen = choices(network, input_shape, scheme)
 
     def entries(path: tuple[jax.tree_util.DictKey, ...], parameter: Parameter) -> Entries:
         whole, planned = (*parameter.copies, *parameter.shape), chosen.get(leaf_path(path))
@@ -45,7 +45,7 @@ def laws(network: Layer, shape: Shape, scheme: Choice | Mapping[str, Choice] = "
             delta=law.structure == "delta_orthogonal",
         )
 
-    tree: Tree = jax.tree_util.tree_map_with_path(entries, network.parameters(shape))
+    tree: Tree = jax.tree_util.tree_map_with_path(entries, network.parameters(input_shape))
     return tree
 
 
