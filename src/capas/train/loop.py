@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any, NoReturn
 
-import jax
 import numpy as np
 import optax
 
 from ..model import Model
 from ..nn import to_json
-from .checkpoint import Checkpoint, digest, structure
+from .checkpoint import digest, structure
 from .early import Best, Watch
 from .evaluate import measure
 from .examples import Examples, HostArray, spaced
@@ -24,6 +24,7 @@ from .feeds import ArrayFeed, StreamFeed
 from .finite import diagnose, is_finite, not_finite_in_validation
 from .history import History, Record
 from .progress import Display
+from .saves import Saves
 from .step import Chunk, Objective, Runner, TrainState, begin, make_step, options_for
 
 Callback = Callable[[Record, Model], bool | None]
@@ -75,21 +76,14 @@ class Training:
         """All epochs, from the newest checkpoint if there is one."""
         now = begin(self.model.params, self.model.state, self.optimizer)
         best = Best(np.inf, 0, *((now.params, now.state) if self.patience else ({}, {})))
-        checkpoint = None if folder is None else Checkpoint(folder, self._identity())
-        history = History()
-        if checkpoint is not None:
-            now, best, history = _resume(checkpoint, now, best)
-        runner, pace = self._runner(), Pace()
-        try:
+        with closing(Saves(folder, self._identity)) as saves:
+            now, best, history = saves.resume(now, best)
+            runner, pace = self._runner(), Pace()
             while not history.ended:
                 now = self._epoch(runner, now, history, display, pace)
                 best = self._judge(now, history, best)
                 history.ended = self._end(now, history, best)
-                if checkpoint is not None:
-                    _save(checkpoint, now, best, history)
-        finally:
-            if checkpoint is not None:
-                checkpoint.close()
+                saves.keep(now, best, history)
         if self.patience is None:
             return self._model(now.params, now.state), history
         history.best_epoch = best.epoch
@@ -213,18 +207,3 @@ def _rows(order: HostArray, pace: Pace) -> Iterator[tuple[HostArray, int]]:
         rows = order[start : start + min(pace.steps, width)]
         start += len(rows)
         yield np.resize(rows, (width, *rows.shape[1:])), len(rows)
-
-
-def _save(checkpoint: Checkpoint, now: TrainState, best: Best, history: History) -> None:
-    progress = {"records": history.records, "ended": history.ended, "best": [best.cost, best.epoch]}
-    checkpoint.save(len(history.records), (now, best.params, best.state), progress)
-
-
-def _resume(checkpoint: Checkpoint, now: TrainState, best: Best) -> tuple[TrainState, Best, History]:
-    found = checkpoint.restore((now, best.params, best.state))
-    if found is None:
-        return now, best, History()
-    (now, params, state), progress = found
-    now = jax.tree.map(jax.numpy.asarray, now)
-    cost, epoch = progress["best"]
-    return now, Best(cost, epoch, params, state), History(progress["records"], progress["ended"])
