@@ -28,6 +28,11 @@ def no_mean(outputs, targets):
         ({"epochs": True}, "fit: expected epochs of at least 1, got True. Give a whole number."),
         ({"learning_rate": True}, "fit: expected a learning rate above 0, got True. Without one there is a default."),
         ({"callbacks": 3}, "fit: expected callbacks to be a list of functions, got 3. For example callbacks=[f]."),
+        (
+            {"callbacks": {print}},
+            "fit: expected callbacks to be a list of functions, got {<built-in function print>}. "
+            "For example callbacks=[f].",
+        ),
         ({"callbacks": [3]}, "fit: expected callbacks to be a list of functions, got [3]. For example callbacks=[f]."),
         ({"metrics": "mse"}, "metrics: expected a list of metrics, got 'mse'. Write metrics=['mse']."),
         ({"learning_rate": -0.1}, "fit: expected a learning rate above 0, got -0.1. Without one there is a default."),

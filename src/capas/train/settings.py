@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -38,7 +38,7 @@ def require_settings(loss: Any, optimizer: Any, learning_rate: Any, seed: Any, c
     require.counts("fit", **counts)
     require.seed("fit", seed)
     require_loss("fit", loss)
-    if not (isinstance(callbacks, Iterable) and all(map(callable, callbacks))):
+    if not (isinstance(callbacks, Sequence) and all(map(callable, callbacks))):
         raise _refused("callbacks to be a list of functions", callbacks, "For example callbacks=[f].")
     if not (learning_rate is None or _is_rate(learning_rate)):
         raise _refused("a learning rate above 0", learning_rate, "Without one there is a default.")
